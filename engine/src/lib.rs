@@ -1,0 +1,9 @@
+//! The media server: calls, queues and media as pure machines, and under `shell` the actors and sockets that
+//! drive them.
+//!
+//! Who may know whom: `rtp ← media ← call`, `queue` beside them, all `← shard ← shell`, never back.
+
+pub mod call;
+pub mod key;
+pub mod media;
+pub mod queue;

@@ -1,0 +1,3 @@
+//! The program `baton`.
+
+fn main() {}

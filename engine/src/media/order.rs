@@ -1,0 +1,162 @@
+//! What a call tells its session, and what the session tells the call.
+//!
+//! A call names media by an order ("bridge these", "park"), never by a packet. Both enums are plain data, so a
+//! call can be journalled and replayed without a session behind it.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::key::LegId;
+
+/// How one leg speaks, as negotiated in SDP (RFC 3264) and worded as SDP words it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegConfig {
+    /// Where the far end asked for RTP; `None` while it gave no usable address (0.0.0.0, port 0).
+    pub remote: Option<SocketAddr>,
+    /// Where the far end asked for RTCP (RFC 3605), if not at the port above `remote`.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// RTP and RTCP share one port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// The audio payload both sides agreed on.
+    pub payload: Payload,
+    /// The telephone-event payload of the same clock, if agreed (RFC 4733).
+    pub telephone_event: Option<TelephoneEvent>,
+    /// Audio per packet we send, in milliseconds (10–60).
+    pub ptime_ms: u8,
+    /// The far end wants to hear us (its direction was sendrecv or recvonly).
+    pub send: bool,
+    /// The far end will speak (its direction was sendrecv or sendonly).
+    pub receive: bool,
+}
+
+/// An audio payload type in SDP's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    /// RTP payload type number we receive and send.
+    pub number: u8,
+    /// Encoding name as in `a=rtpmap` ("PCMU", "opus"); compared without case.
+    pub encoding: String,
+    /// RTP clock rate in hertz (48000 for Opus, RFC 7587).
+    pub clock: u32,
+    /// The far end's `a=fmtp` parameters, empty if none.
+    pub format: String,
+}
+
+/// A telephone-event payload type (RFC 4733).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelephoneEvent {
+    /// RTP payload type number.
+    pub number: u8,
+    /// RTP clock rate in hertz; that of the audio beside it.
+    pub clock: u32,
+}
+
+/// Something the node can play, encoded once per codec and shared by all calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Prompt(pub u16);
+
+/// What a call tells its session to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Begin a leg on the port it was given; it sends nothing until fed by one of the orders below.
+    Open {
+        /// The new leg.
+        leg: LegId,
+        /// How it speaks.
+        config: LegConfig,
+    },
+    /// A new offer/answer on a living leg: hold, resume, new address. The sent stream goes on (same SSRC).
+    Update {
+        /// The leg.
+        leg: LegId,
+        /// How it speaks from now on.
+        config: LegConfig,
+    },
+    /// The leg is over. RTCP BYE leaves for it; the caller still hears what of it is already in the jitter buffer.
+    Close {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Join the caller and the AI, both ways, at once.
+    Bridge {
+        /// The leg that stands behind the caller.
+        with: LegId,
+    },
+    /// A handoff has begun: the caller hears the rest of what `tail` is saying, then `hold`; `tail` (if it lives)
+    /// is sent silence frames and RTCP.
+    Park {
+        /// The leg whose sentence is played to its end, if any.
+        tail: Option<LegId>,
+        /// What the caller hears after it.
+        hold: Prompt,
+    },
+    /// A person has answered: `agent` hears the caller from this moment. The caller's hold audio ends when the
+    /// agent's first sound leaves the jitter buffer, or after 300 ms; what the AI is still saying is played for at
+    /// most `tail_ms`, then faded.
+    Join {
+        /// The leg of the person.
+        agent: LegId,
+        /// Most that is still played of the AI's sentence, in milliseconds.
+        tail_ms: u32,
+    },
+    /// Play a prompt to the caller once; [`MediaEvent::PromptEnded`] follows.
+    Announce {
+        /// What to play.
+        prompt: Prompt,
+    },
+    /// Send a digit to a leg as telephone-event (RFC 4733).
+    Dtmf {
+        /// The leg that is to receive it.
+        leg: LegId,
+        /// The digit.
+        digit: Dtmf,
+    },
+    /// All legs are over; the session is removed.
+    End,
+}
+
+/// A telephone-event code from 0 to 15: `0`–`9`, `*`, `#`, `A`–`D` (RFC 4733 §3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Dtmf(pub u8);
+
+/// What a session tells its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MediaEvent {
+    /// The first RTP packet of a leg was accepted.
+    FirstPacket {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The first sound of a leg above the speech threshold left its jitter buffer.
+    FirstSound {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Neither RTP nor RTCP has come from a leg for `timers.media`, and it is not on hold. Told once, until a packet comes.
+    Silent {
+        /// The leg.
+        leg: LegId,
+    },
+    /// A packet came again from a leg that was told [`MediaEvent::Silent`].
+    Heard {
+        /// The leg.
+        leg: LegId,
+    },
+    /// A leg has pressed a digit; told once per press, at its end or when it is sure.
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// The digit.
+        digit: Dtmf,
+    },
+    /// The AI's sentence is over (or cut) and the caller now hears the hold audio.
+    TailEnded,
+    /// The caller now hears the person of [`Order::Join`].
+    AgentHeard {
+        /// The person's leg.
+        leg: LegId,
+    },
+    /// The announcement is over.
+    PromptEnded,
+}

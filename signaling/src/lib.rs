@@ -1,0 +1,10 @@
+//! SIP (RFC 3261) and SDP (RFC 8866, RFC 3264) as pure machines: they are told bytes and time and are asked what
+//! to do next. They own no socket, read no clock and roll no dice.
+//!
+//! What it leaves out: sockets, DNS, runtimes, and any knowledge of codecs or media.
+
+pub mod endpoint;
+pub mod message;
+mod time;
+
+pub use time::{Time, earliest};

@@ -1,0 +1,1 @@
+//! The test kit: virtual clock, simulated network, scripted phones, tones.
