@@ -2,114 +2,194 @@
 //! send and events to act on.
 //!
 //! An INVITE and all that follows from it is one [`Leg`], from its first message to its last, whichever side began.
+//! After any `handle_*` or command the owner drains [`Endpoint::poll_transmit`] and [`Endpoint::poll_event`], then
+//! re-arms its timer with [`Endpoint::poll_timeout`]. A command to a leg that is over does nothing but count: the event
+//! that says so may still be on its way to whoever gave the command.
 
-use std::net::SocketAddr;
+mod config;
+mod contract;
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::message::{Headers, Request, Response};
+pub use config::{Counters, EndpointConfig, Rejected};
+pub use contract::{Event, Failure, Flow, Invite, Leg, RequestKey, Transmit, Transport};
 
-/// One INVITE dialog of this endpoint, from the INVITE on; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Leg(pub u64);
+use crate::Time;
+use crate::message::{Headers, Message, Method};
+use crate::random::Random;
 
-/// A request of the far end that waits for our answer; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestKey(pub u64);
-
-/// How a message travels (RFC 3261 §18).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// Datagrams.
-    Udp,
-    /// A stream.
-    Tcp,
-    /// A stream under TLS.
-    Tls,
+/// All transactions and dialogs of one shard or one phone.
+#[derive(Debug)]
+#[allow(dead_code, reason = "the machines behind the door come piece by piece")]
+pub struct Endpoint {
+    config: EndpointConfig,
+    random: Random,
+    counters: Counters,
+    draining: bool,
+    keys: u64,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
 }
 
-/// Between which addresses a message travels: on which of our sockets, and to or from whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Flow {
-    /// How.
-    pub transport: Transport,
-    /// Our address.
-    pub local: SocketAddr,
-    /// Theirs.
-    pub remote: SocketAddr,
-}
+impl Endpoint {
+    /// An endpoint that draws its tags, branches and Call-IDs from `seed`.
+    pub fn new(config: EndpointConfig, seed: u64) -> Self {
+        Self {
+            config,
+            random: Random::new(seed),
+            counters: Counters::default(),
+            draining: false,
+            keys: 0,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
 
-/// Bytes to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transmit {
-    /// On which flow.
-    pub flow: Flow,
-    /// The whole message.
-    pub bytes: Bytes,
-}
+    /// A message has come on `flow`, whose `remote` is where it came from.
+    pub fn handle_message(&mut self, now: Time, flow: Flow, message: Message) {
+        let _ = (now, flow, message);
+    }
 
-/// Why a request of ours has no good answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Failure {
-    /// A final response of 300–699.
-    Status(u16),
-    /// Timer B or F.
-    Timeout,
-    /// The flow could not carry it.
-    Transport,
-}
+    /// The flow could not carry what was sent on it (an ICMP error, a failed send): requests of ours to that address
+    /// that have had no answer fail at once (RFC 3261 §17.1.4).
+    pub fn handle_transport_error(&mut self, now: Time, flow: Flow) {
+        let _ = (now, flow);
+    }
 
-/// What the endpoint tells its owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are named by their types")]
-pub enum Event {
-    /// A new INVITE outside any dialog. 100 has been sent.
-    Incoming { leg: Leg, flow: Flow, request: Request },
-    /// The far end cancelled its INVITE; 200 and 487 have been sent.
-    Cancelled { leg: Leg, request: Request },
-    /// 101–199 to our INVITE.
-    Progress { leg: Leg, response: Response },
-    /// 2xx to our INVITE; ACK has been sent (and is sent again to each repeat).
-    Answered { leg: Leg, response: Response },
-    /// Our INVITE failed; the leg is over.
-    Refused { leg: Leg, failure: Failure, response: Option<Response> },
-    /// ACK to our 2xx, of the first INVITE or of a re-INVITE.
-    Acked { leg: Leg, request: Request },
-    /// No ACK to our 2xx within 64·T1; the leg lives until it is ended.
-    NotAcked { leg: Leg },
-    /// BYE; 200 has been sent and the leg is over, but for REFER subscriptions (RFC 5057).
-    Bye { leg: Leg, request: Request },
-    /// re-INVITE or UPDATE with its session description; waits for [`Endpoint::respond`].
-    Offer { leg: Leg, key: RequestKey, request: Request },
-    /// REFER; waits for [`Endpoint::respond`].
-    Refer { leg: Leg, key: RequestKey, request: Request },
-    /// INFO; 200 has been sent.
-    Info { leg: Leg, request: Request },
-    /// The final answer to a re-INVITE of ours (491 has been tried again, RFC 3261 §14.1).
-    Reanswered { leg: Leg, result: Result<Response, Failure> },
-    /// The final answer to another request of ours in the dialog. 481 and 408 also bring [`Event::Gone`].
-    Replied { leg: Leg, key: RequestKey, result: Result<Response, Failure> },
-    /// A subscription of REFER `key` was ended by the far end (481, silence).
-    NotifyFailed { leg: Leg, key: RequestKey },
-    /// 481 or 408 or silence to a request in the dialog: the leg is over (RFC 5057 §5.1).
-    Gone { leg: Leg, failure: Failure },
-    /// OPTIONS outside a dialog that waits for nothing: the endpoint has answered; told so that probes can be counted.
-    Probed { flow: Flow },
-    /// The final answer to an OPTIONS of ours outside any dialog.
-    ProbeReplied { key: RequestKey, result: Result<Response, Failure> },
-}
+    /// Timers that are due at `now` fire.
+    pub fn handle_timeout(&mut self, now: Time) {
+        let _ = now;
+    }
 
-/// A new INVITE of ours.
-#[derive(Clone, Debug)]
-pub struct Invite {
-    /// The Request-URI and To.
-    pub uri: Bytes,
-    /// From without its tag.
-    pub from: Bytes,
-    /// Which socket, and the address the URI resolved to.
-    pub flow: Flow,
-    /// Headers to add: any but those that the stack writes (Via, From, To, Call-ID, CSeq, Contact, Max-Forwards, Content-Length).
-    pub headers: Headers,
-    /// The offer.
-    pub body: Bytes,
+    /// When [`Self::handle_timeout`] wants to be called; `None`: nothing waits.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        None
+    }
+
+    /// The next message to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next event for the owner.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Whether no transaction, leg or subscription is left.
+    pub fn is_idle(&self) -> bool {
+        self.transmits.is_empty() && self.events.is_empty()
+    }
+
+    /// While draining, INVITE and OPTIONS outside dialogs get 503.
+    pub fn set_draining(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
+    /// Calls. At a limit, [`Event::Refused`] with 503 follows.
+    pub fn invite(&mut self, now: Time, invite: Invite) -> Leg {
+        let _ = (now, invite);
+        Leg(self.next_key())
+    }
+
+    /// Sends a provisional response, 101–199, to a caller's INVITE. A body without Content-Type is SDP.
+    pub fn progress(&mut self, now: Time, leg: Leg, status: u16, headers: Headers, body: Bytes) {
+        let _ = (now, leg, status, headers, body);
+    }
+
+    /// Answers a caller's INVITE with 200, again and again until the ACK (RFC 3261 §13.3.1.4).
+    pub fn answer(&mut self, now: Time, leg: Leg, headers: Headers, body: Bytes) {
+        let _ = (now, leg, headers, body);
+    }
+
+    /// Refuses a caller's INVITE with 300–699; the leg is over. An empty `reason` is written as the RFC's phrase.
+    pub fn reject(&mut self, now: Time, leg: Leg, status: u16, reason: &str, headers: Headers) {
+        let _ = (now, leg, status, reason, headers);
+    }
+
+    /// Gives up an INVITE of ours: CANCEL as soon as there is a provisional response (RFC 3261 §9.1); a 2xx that
+    /// crosses it is acknowledged and ended with BYE.
+    pub fn cancel(&mut self, now: Time, leg: Leg, headers: Headers) {
+        let _ = (now, leg, headers);
+    }
+
+    /// Ends a leg by what its state allows: CANCEL, a refusal (480) or BYE, which for a callee waits for the ACK or its
+    /// timeout (RFC 3261 §15). `headers` go onto that message.
+    pub fn hang_up(&mut self, now: Time, leg: Leg, headers: Headers) {
+        let _ = (now, leg, headers);
+    }
+
+    /// Answers [`Event::Offer`] or [`Event::Refer`] with a final response.
+    pub fn respond(
+        &mut self,
+        now: Time,
+        key: RequestKey,
+        status: u16,
+        reason: &str,
+        headers: Headers,
+        body: Bytes,
+    ) {
+        let _ = (now, key, status, reason, headers, body);
+    }
+
+    /// Sends re-INVITE as soon as no other INVITE is under way in the dialog; [`Event::Reanswered`] follows. A second
+    /// one before the first has left replaces it.
+    pub fn reinvite(&mut self, now: Time, leg: Leg, headers: Headers, body: Bytes) {
+        let _ = (now, leg, headers, body);
+    }
+
+    /// Tells the subscription of REFER `key` how it goes; a status of 200 or above ends the subscription.
+    pub fn notify(&mut self, now: Time, key: RequestKey, status: u16, reason: &str) {
+        let _ = (now, key, status, reason);
+    }
+
+    /// Asks with OPTIONS in the dialog whether the far end lives; [`Event::Replied`] follows.
+    pub fn probe(&mut self, now: Time, leg: Leg) -> RequestKey {
+        self.request(now, leg, Method::Options, Headers::default(), Bytes::new())
+    }
+
+    /// Sends INFO in the dialog; [`Event::Replied`] follows.
+    pub fn info(&mut self, now: Time, leg: Leg, content_type: &str, body: Bytes) -> RequestKey {
+        let mut headers = Headers::default();
+        headers.push("Content-Type", content_type.to_owned());
+        self.request(now, leg, Method::Info, headers, body)
+    }
+
+    /// Sends REFER in the dialog; [`Event::Replied`] and [`Event::Notify`] follow.
+    pub fn refer(&mut self, now: Time, leg: Leg, refer_to: &[u8], mut headers: Headers) -> RequestKey {
+        headers.push("Refer-To", Bytes::copy_from_slice(refer_to));
+        self.request(now, leg, Method::Refer, headers, Bytes::new())
+    }
+
+    /// Sends any request but INVITE, ACK and CANCEL in the dialog; [`Event::Replied`] follows, for a leg that is over
+    /// with 481. BYE ends the leg.
+    pub fn request(
+        &mut self,
+        now: Time,
+        leg: Leg,
+        method: Method,
+        headers: Headers,
+        body: Bytes,
+    ) -> RequestKey {
+        let _ = (now, leg, method, headers, body);
+        RequestKey(self.next_key())
+    }
+
+    /// Asks with OPTIONS outside any dialog whether a peer is there; [`Event::ProbeReplied`] follows.
+    pub fn options(&mut self, now: Time, flow: Flow, uri: &[u8]) -> RequestKey {
+        let _ = (now, flow, uri);
+        RequestKey(self.next_key())
+    }
+
+    fn next_key(&mut self) -> u64 {
+        self.keys += 1;
+        self.keys
+    }
 }

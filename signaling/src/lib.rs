@@ -4,7 +4,11 @@
 //! What it leaves out: sockets, DNS, runtimes, and any knowledge of codecs or media.
 
 pub mod endpoint;
+pub mod limits;
 pub mod message;
+mod random;
+pub mod route;
 mod time;
 
+pub use random::Random;
 pub use time::{Time, earliest};

@@ -1,0 +1,44 @@
+//! The bounds of every table and queue in this crate, each with its reason.
+
+use std::time::Duration;
+
+/// Transactions at once. A call set-up holds about 12 of them for 32 s (Timers D, H, J, L, M), so 1 000 calls a second
+/// over four shards are just below this; at some 2 KiB each the table stays below 200 MiB.
+pub const TRANSACTIONS_MAX: usize = 100_000;
+
+/// Legs at once: two per call and some that only wait out a BYE, for more calls than a shard can transcode.
+pub const LEGS_MAX: usize = 20_000;
+
+/// How long a REFER's subscription may last: longer than a queue's wait and every ring after it.
+pub const REFER_EXPIRES: Duration = Duration::from_secs(600);
+
+/// REFER subscriptions of one leg, at either end. One handoff at a time is the rule; a few more while old ones end.
+pub const SUBSCRIPTIONS_PER_LEG: usize = 8;
+
+/// NOTIFYs of one subscription that wait for the answer to the one before: trying, ringing, the final one, one to spare.
+pub const NOTIFIES_WAITING: usize = 4;
+
+/// 2xx of ours in one leg that wait for an ACK: the one before may still be on its way when a re-INVITE is answered.
+pub const UNACKED_ANSWERS: usize = 4;
+
+/// How often a re-INVITE is tried again after 491; both ends draw from different ranges, so two suffice nearly always.
+pub const GLARE_RETRIES: u8 = 5;
+
+/// Requests of one leg that wait for the owner's answer; an owner that never answers must not be a leak.
+pub const PENDING_PER_LEG: usize = 8;
+
+/// Route headers of one dialog that are kept; longer sets are a loop or an attack.
+pub const ROUTES_PER_DIALOG: usize = 32;
+
+/// Seconds in Retry-After when a table is full: a transaction's life.
+pub const RETRY_AFTER_OVERLOAD_SECONDS: u32 = 32;
+
+/// Seconds in Retry-After while draining: another node should be tried at once, this one not soon.
+pub const RETRY_AFTER_DRAINING_SECONDS: u32 = 60;
+
+/// A request of more bytes than this should not travel as a datagram on a path of unknown MTU (RFC 3261 §18.1.1).
+pub const DATAGRAM_BYTES: usize = 1300;
+
+/// Draws of a Call-ID until it leads to our own shard. With 64 shards a draw fails 63 of 64 times; 4 096 draws all
+/// fail once in 10^27.
+pub const CALL_ID_DRAWS: u32 = 4096;
