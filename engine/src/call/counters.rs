@@ -1,0 +1,61 @@
+//! What a call counts, in plain numbers; the shard adds them up over calls and publishes the sums.
+
+use serde::Serialize;
+
+use crate::call::timers::Timer;
+
+/// Counts of one call from its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Timers that fired, by [`Timer`].
+    pub timers: [u64; Timer::COUNT],
+    /// Handoffs begun.
+    pub handoffs_initiated: u64,
+    /// Handoffs after which the caller spoke with a person.
+    pub handoffs_completed: u64,
+    /// Handoffs that ended without a person.
+    pub handoffs_failed: u64,
+    /// REFERs merged into a handoff that was under way (202).
+    pub refers_merged: u64,
+    /// REFERs refused because another handoff was under way (491).
+    pub refers_glared: u64,
+    /// REFERs refused because their sender may not ask for a handoff, or their target cannot be read (403, 400, 603).
+    pub refers_refused: u64,
+    /// Handoffs sent to the default queue because their target is not ours and not allowed.
+    pub targets_refused: u64,
+    /// Subscriptions of a REFER that the far end ended.
+    pub notifies_failed: u64,
+    /// AI addresses given up for the next.
+    pub ai_attempts_failed: u64,
+    /// AI legs lost in conversation.
+    pub ais_lost: u64,
+    /// Callers sent to the queue because no AI answered.
+    pub queue_bypasses: u64,
+    /// Agents offered that did not answer.
+    pub agent_attempts_failed: u64,
+    /// Agents lost in conversation.
+    pub agents_lost: u64,
+    /// Answers that crossed our CANCEL.
+    pub answers_crossed: u64,
+    /// Callers given back to the AI.
+    pub returns_to_ai: u64,
+    /// Digits the caller pressed; which ones is not kept.
+    pub digits: u64,
+    /// Offers of an older stay in a queue, and other notices that came too late.
+    pub late_notices: u64,
+    /// Events of legs that are over, and inputs that fit no state.
+    pub late_events: u64,
+    /// Offers and answers in a living dialog that could not be used.
+    pub sdp_failures: u64,
+}
+
+impl Counters {
+    pub(crate) fn fired(&mut self, timer: Timer) {
+        self.timers[timer as usize] += 1;
+    }
+
+    /// How often `timer` fired.
+    pub const fn timer(&self, timer: Timer) -> u64 {
+        self.timers[timer as usize]
+    }
+}
