@@ -8,6 +8,7 @@ pub mod limits;
 pub mod message;
 mod random;
 pub mod route;
+pub mod sdp;
 mod time;
 
 pub use random::Random;

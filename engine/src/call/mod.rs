@@ -8,6 +8,7 @@ mod counters;
 mod end_reason;
 mod input;
 mod leg;
+mod negotiated;
 mod record;
 mod settings;
 mod state;
@@ -19,6 +20,7 @@ pub use counters::Counters;
 pub use end_reason::{Blame, EndReason, EndRow};
 pub use input::{Action, Dial, Failure, Header, Input, NoPort, RequestKey, SipEvent};
 pub use leg::{LegState, Role};
+pub use negotiated::leg_config;
 pub use record::{CallSnapshot, HandoffState, LegSnapshot};
 pub use settings::{
     AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure,

@@ -1,0 +1,84 @@
+//! What SDP agreed on, in the words of a session: the one place of a call that knows both.
+//!
+//! It leaves out which codec a name means; that is the leg's business.
+
+use baton_signaling::sdp::Negotiated;
+
+use crate::media::{LegConfig, Payload, TelephoneEvent};
+
+/// How a leg speaks after this offer and answer.
+pub fn leg_config(media: &Negotiated) -> LegConfig {
+    let payload = &media.payload;
+    LegConfig {
+        remote: media.remote,
+        remote_rtcp: media.remote_rtcp,
+        rtcp_mux: media.rtcp_mux,
+        payload: Payload {
+            number: payload.number,
+            encoding: payload.encoding.clone(),
+            clock: payload.clock,
+            format: payload.format.clone(),
+        },
+        telephone_event: media
+            .telephone_event
+            .map(|event| TelephoneEvent { number: event.number, clock: event.clock }),
+        ptime_ms: frame_ms(&payload.encoding, media.ptime_ms),
+        send: media.send,
+        receive: media.receive,
+    }
+}
+
+/// One Opus frame is 10, 20, 40 or 60 ms (RFC 6716 §2.1.4); 30 and 50 would take two frames in a packet.
+fn frame_ms(encoding: &str, ptime_ms: u8) -> u8 {
+    match ptime_ms {
+        30 if encoding.eq_ignore_ascii_case("opus") => 20,
+        50 if encoding.eq_ignore_ascii_case("opus") => 40,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use baton_signaling::sdp::{self, Capabilities, Codec, Direction, Origin};
+
+    use super::*;
+
+    fn answer_to(offer: &str, codec: &str) -> LegConfig {
+        let ours = Capabilities {
+            codecs: vec![Codec::named(codec).unwrap()],
+            address: "127.0.0.1:20000".parse().unwrap(),
+            ptime_ms: 20,
+            telephone_event: true,
+            rtcp_mux: false,
+            direction: Direction::SendRecv,
+        };
+        leg_config(&sdp::negotiate(offer.as_bytes(), &ours, Origin { id: 1, version: 1 }).unwrap().media)
+    }
+
+    const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
+        m=audio 4000 RTP/AVP 0 97 101\r\na=rtpmap:97 opus/48000/2\r\na=fmtp:97 useinbandfec=1\r\n\
+        a=rtpmap:101 telephone-event/8000\r\na=ptime:30\r\na=sendonly\r\n";
+
+    #[test]
+    fn an_answer_becomes_a_leg() {
+        let expected = LegConfig {
+            remote: Some("127.0.0.2:4000".parse().unwrap()),
+            remote_rtcp: None,
+            rtcp_mux: false,
+            payload: Payload { number: 0, encoding: "PCMU".to_owned(), clock: 8000, format: String::new() },
+            telephone_event: Some(TelephoneEvent { number: 101, clock: 8000 }),
+            ptime_ms: 30,
+            send: false,
+            receive: true,
+        };
+        assert_eq!(answer_to(OFFER, "PCMU"), expected);
+    }
+
+    #[test]
+    fn opus_is_sent_in_packets_of_one_frame() {
+        let leg = answer_to(OFFER, "opus");
+        assert_eq!((leg.payload.number, leg.payload.clock, leg.ptime_ms), (97, 48000, 20));
+        assert_eq!(leg.payload.format, "useinbandfec=1");
+        assert_eq!(answer_to(&OFFER.replace("ptime:30", "ptime:55"), "opus").ptime_ms, 40);
+    }
+}

@@ -1,0 +1,156 @@
+//! What one leg remembers of its descriptions: session id and version, the lines there are, the numbers agreed on.
+//! RFC 3264 §8: later offers, from either side, change a session; they do not begin one.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::negotiate::{choose, offered_audio, read_answer, write_answer};
+use super::{Answer, Capabilities, Direction, Negotiated, Origin, Refusal, read, write};
+
+/// Our side of one leg's session description, over all its offers and answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalSession {
+    id: u64,
+    version: u64,
+    last: Option<Bytes>,
+    /// The media lines there have been: a later offer holds them all, in this order (RFC 3264 §8).
+    lines: Vec<Shape>,
+    /// Which of them is our audio.
+    audio: usize,
+    current: Option<Negotiated>,
+}
+
+/// What of a media line must be repeated in every later offer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Shape {
+    kind: String,
+    proto: String,
+    formats: String,
+}
+
+impl LocalSession {
+    /// A session that has described nothing yet; `id` is random and the leg's own.
+    pub fn new(id: u64) -> Self {
+        Self { id, version: 0, last: None, lines: Vec::new(), audio: 0, current: None }
+    }
+
+    /// The last description we sent.
+    pub fn last(&self) -> Option<&Bytes> {
+        self.last.as_ref()
+    }
+
+    /// What the last completed offer and answer agreed on.
+    pub fn current(&self) -> Option<&Negotiated> {
+        self.current.as_ref()
+    }
+
+    /// Answers the far end's offer, the first or a later one. A codec once agreed on is kept if the offer still has
+    /// it. An offer whose audio has port 0 ends the stream (§8.2): it is answered likewise, with no remote address
+    /// and no direction, until an offer brings it back.
+    ///
+    /// # Errors
+    /// As [`super::negotiate`]; the session stays as it was.
+    pub fn answer(&mut self, offer: &[u8], ours: &Capabilities) -> Result<Answer, Refusal> {
+        let session = read::parse(offer)?;
+        let ours = self.keeping_codec(ours);
+        let chosen = match (choose(&session, &ours), &self.current) {
+            (Ok((index, media, codec)), _) => Some((index, media, codec)),
+            (Err(Refusal::NoAudio), Some(_)) if !session.medias.is_empty() => None,
+            (Err(refusal), _) => return Err(refusal),
+        };
+        let media = match &chosen {
+            Some((_, media, _)) => media.clone(),
+            None => ended(self.current.clone().expect("only a session that has media can lose it")),
+        };
+        let served = chosen.as_ref().map(|(index, media, codec)| (*index, media, *codec));
+        let sdp = self.describe(|origin| write_answer(&session, served, &ours, origin));
+        let shape = |line: &sdp_types::Media| Shape {
+            kind: line.media.clone(),
+            proto: line.proto.clone(),
+            formats: line.fmt.clone(),
+        };
+        self.lines = session.medias.iter().map(shape).collect();
+        self.audio = chosen.as_ref().map_or(self.audio, |(index, ..)| *index);
+        self.current = Some(media.clone());
+        Ok(Answer { sdp, media })
+    }
+
+    /// Our offer, the first or a later one. Later ones keep the lines, the codec and the numbers agreed on.
+    pub fn offer(&mut self, ours: &Capabilities) -> Bytes {
+        let ours = self.keeping_codec(ours);
+        let lines = std::mem::take(&mut self.lines);
+        let current = self.current.clone();
+        let at = self.audio;
+        let sdp = self.describe(|origin| {
+            let audio = |proto: &str| offered_audio(&ours, current.as_ref(), proto);
+            let mut medias: Vec<_> = lines
+                .iter()
+                .enumerate()
+                .map(|(index, line)| {
+                    if index == at {
+                        audio(&line.proto)
+                    } else {
+                        write::refused(&line.kind, &line.proto, &line.formats)
+                    }
+                })
+                .collect();
+            if medias.len() <= at {
+                medias.push(audio("RTP/AVP"));
+            }
+            write::write(origin, ours.address.ip(), &[], medias)
+        });
+        self.lines = lines;
+        sdp
+    }
+
+    /// Reads the far end's answer to our last [`LocalSession::offer`].
+    ///
+    /// # Errors
+    /// As [`super::read_answer`]; what was agreed on before stands.
+    pub fn read_answer(&mut self, answer: &[u8]) -> Result<Negotiated, Refusal> {
+        let offer = self.last.clone().ok_or(Refusal::Malformed)?;
+        let media = read_answer(&offer, answer)?;
+        if self.lines.is_empty() {
+            self.lines = vec![Shape {
+                kind: "audio".to_owned(),
+                proto: "RTP/AVP".to_owned(),
+                formats: "0".to_owned(),
+            }];
+        }
+        self.current = Some(media.clone());
+        Ok(media)
+    }
+
+    /// `ours` with the codec agreed on at the head.
+    fn keeping_codec(&self, ours: &Capabilities) -> Capabilities {
+        let mut ours = ours.clone();
+        if let Some(current) = &self.current {
+            ours.codecs.sort_by_key(|codec| !codec.is(&current.payload));
+        }
+        ours
+    }
+
+    /// Writes a description, with a new version if it differs from the last one (RFC 3264 §8).
+    fn describe(&mut self, write: impl Fn(Origin) -> Bytes) -> Bytes {
+        let same = write(Origin { id: self.id, version: self.version });
+        if self.last.as_ref() == Some(&same) {
+            return same;
+        }
+        self.version += 1;
+        let sdp = write(Origin { id: self.id, version: self.version });
+        self.last = Some(sdp.clone());
+        sdp
+    }
+}
+
+/// A stream that the far end has ended for now.
+fn ended(current: Negotiated) -> Negotiated {
+    let direction = Direction::Inactive;
+    Negotiated {
+        remote: None,
+        remote_rtcp: None,
+        send: direction.sends(),
+        receive: direction.receives(),
+        ..current
+    }
+}
