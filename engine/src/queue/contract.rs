@@ -20,7 +20,7 @@ pub struct OfferId(pub u64);
 pub enum Place {
     /// Behind all who wait.
     Back,
-    /// Before all who wait: a caller whose agent was lost.
+    /// Before all who wait, behind those who came to the front earlier: a caller whose agent was lost.
     Front,
 }
 
@@ -36,7 +36,8 @@ pub enum QueueRequest {
         /// At which end.
         place: Place,
     },
-    /// The caller has gone, or went elsewhere. Any offer it holds is withdrawn; no notice follows.
+    /// The caller has gone, or went elsewhere. Any offer it holds is withdrawn, any agent it talks with is free; no
+    /// notice follows.
     Leave {
         /// The call.
         call: CallKey,
@@ -65,7 +66,8 @@ pub enum Outcome {
     Declined,
     /// Ring time passed. The caller waits on.
     NoAnswer,
-    /// Not reached: 404, 408, 480, 5xx, no response, transport error. The caller waits on.
+    /// Not reached: 404, 408, 480, 5xx, no response, transport error. The caller waits on. After `Answered`: the agent
+    /// was lost in conversation and rests before it is offered another caller.
     Unreachable,
     /// An answered conversation is over and the agent is free again.
     Ended,
