@@ -42,3 +42,27 @@ pub const DATAGRAM_BYTES: usize = 1300;
 /// Draws of a Call-ID until it leads to our own shard. With 64 shards a draw fails 63 of 64 times; 4 096 draws all
 /// fail once in 10^27.
 pub const CALL_ID_DRAWS: u32 = 4096;
+
+/// Octets of one message: the most a UDP datagram can carry, and ten times what real calls send.
+pub const MESSAGE_BYTES_MAX: usize = 65_535;
+
+/// Header lines of one message: real messages have 10–40; more only costs memory.
+pub const HEADERS_MAX: usize = 256;
+
+/// Octets of the start line: the longest Request-URI seen in the wild (context in URI headers) is below 4 KiB.
+pub const START_LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Octets of one header with its folds: an Identity header with certificates stays below 8 KiB.
+pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// Elements of one comma-separated list that are read; a Route or Via set is below 70 (Max-Forwards).
+pub const LIST_ITEMS_MAX: usize = 128;
+
+/// Parameters of one URI or header element: real ones have below 20.
+pub const PARAMS_MAX: usize = 64;
+
+/// Parts of a multipart body that are split: an offer, a location and a few attachments.
+pub const BODY_PARTS_MAX: usize = 16;
+
+/// Octets of a multipart boundary (RFC 2046 §5.1.1).
+pub const BOUNDARY_BYTES_MAX: usize = 70;

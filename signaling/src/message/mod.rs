@@ -1,9 +1,26 @@
 //! SIP messages (RFC 3261 §7). A message keeps what it does not understand: unknown headers, spelling, order and
 //! values that are not UTF-8 go out as they came in.
+//!
+//! Everything is a slice of the buffer a message came in. What it leaves out: framing on streams, SDP, and what a
+//! message means.
 
-mod header;
+mod build;
+pub mod escape;
+pub mod header;
+mod method;
+mod params;
+mod parse;
+pub mod reason;
+mod scan;
+pub mod uri;
+mod write;
 
-pub use header::{Header, Headers, Name};
+pub use header::{CSeq, Field, Header, HeaderError, Headers, Name, NameAddr, Via};
+pub use method::Method;
+pub use params::Params;
+pub use parse::{Fault, ParseError};
+pub use scan::SyntaxError;
+pub use uri::{Host, SipUri, TelUri, Uri};
 
 use bytes::Bytes;
 
@@ -21,7 +38,7 @@ pub enum Message {
 pub struct Request {
     /// What is asked.
     pub method: Method,
-    /// The Request-URI as it stands in the message; `Uri::parse` reads it.
+    /// The Request-URI as it stands in the message; [`Uri::parse`] reads it.
     pub uri: Bytes,
     /// The headers, in order.
     pub headers: Headers,
@@ -42,24 +59,32 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// A request method; compared with case (RFC 3261 §7.1).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "each is the method of its name")]
-pub enum Method {
-    Invite,
-    Ack,
-    Bye,
-    Cancel,
-    Options,
-    Register,
-    Refer,
-    Notify,
-    Subscribe,
-    Info,
-    Update,
-    Prack,
-    Message,
-    Publish,
-    /// Any other token.
-    Other(Bytes),
+impl Message {
+    /// The headers, of either kind.
+    pub fn headers(&self) -> &Headers {
+        match self {
+            Self::Request(request) => &request.headers,
+            Self::Response(response) => &response.headers,
+        }
+    }
+
+    /// The body, of either kind.
+    pub fn body(&self) -> &Bytes {
+        match self {
+            Self::Request(request) => &request.body,
+            Self::Response(response) => &response.body,
+        }
+    }
+}
+
+impl From<Request> for Message {
+    fn from(request: Request) -> Self {
+        Self::Request(request)
+    }
+}
+
+impl From<Response> for Message {
+    fn from(response: Response) -> Self {
+        Self::Response(response)
+    }
 }

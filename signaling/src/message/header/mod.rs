@@ -1,6 +1,20 @@
-//! Headers as a list that keeps order and spelling, and the names that the stack itself reads.
+//! Headers as a list that keeps order and spelling (RFC 3261 §7.3), and one file per header that the stack reads.
+//! The typed readers of the list are in `typed.rs`.
 
-use bytes::Bytes;
+pub mod cseq;
+pub mod name;
+pub mod name_addr;
+mod typed;
+pub mod via;
+
+pub use cseq::CSeq;
+pub use name::{Field, Name};
+pub use name_addr::NameAddr;
+pub use via::Via;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::scan::SyntaxError;
 
 /// The headers of a message, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,54 +29,216 @@ pub struct Header {
     pub value: Bytes,
 }
 
-/// A header's name: compared without case, with its compact form (RFC 3261 §7.3.3), written as it came.
-#[derive(Clone, Debug)]
-pub struct Name(Bytes);
+/// A header that is not as the stack needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeaderError {
+    /// It is not there.
+    Missing(Field),
+    /// It is there more than once, and which one holds cannot be known.
+    Repeated(Field),
+    /// Its value does not follow its grammar.
+    Syntax {
+        /// Which.
+        field: Field,
+        /// The octet of the value where reading stopped.
+        at: usize,
+    },
+}
 
-impl Name {
-    /// The name as it is written.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+impl HeaderError {
+    /// The header it is about.
+    pub fn field(self) -> Field {
+        match self {
+            Self::Missing(field) | Self::Repeated(field) | Self::Syntax { field, .. } => field,
+        }
     }
 
-    /// Whether it is `name` (long form), in any case or as its compact form.
-    pub fn is(&self, name: &str) -> bool {
-        self.0.eq_ignore_ascii_case(name.as_bytes())
+    pub(crate) fn syntax(field: Field) -> impl Fn(SyntaxError) -> Self {
+        move |error| Self::Syntax { field, at: error.at }
     }
 }
 
-impl From<&'static str> for Name {
-    fn from(name: &'static str) -> Self {
-        Self(Bytes::from_static(name.as_bytes()))
+impl std::fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing(field) => write!(f, "Missing {field}"),
+            Self::Repeated(field) => write!(f, "Repeated {field}"),
+            Self::Syntax { field, at } => write!(f, "Bad {field} at octet {at}"),
+        }
     }
 }
 
-impl PartialEq for Name {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+impl std::error::Error for HeaderError {}
+
+/// `value` fit to be sent as a header value: CR, LF and NUL, which would end or split the line, become spaces.
+pub fn clean_value(value: &Bytes) -> Bytes {
+    if !value.iter().any(|&byte| is_unsafe(byte)) {
+        return value.clone();
+    }
+    let mut clean = BytesMut::with_capacity(value.len());
+    put_clean(value, &mut clean);
+    clean.freeze()
+}
+
+/// Appends `value`, cleaned as by [`clean_value`] but for a NUL that came escaped in a quoted string.
+pub(crate) fn put_value(value: &[u8], out: &mut BytesMut) {
+    match value.iter().position(|&byte| is_unsafe(byte)) {
+        None => out.put_slice(value),
+        Some(at) => {
+            out.put_slice(&value[..at]);
+            let mut before = value[..at].last().copied();
+            for &byte in &value[at..] {
+                let escaped = byte == 0 && before == Some(b'\\');
+                out.put_u8(if is_unsafe(byte) && !escaped { b' ' } else { byte });
+                before = Some(byte);
+            }
+        }
     }
 }
 
-impl Eq for Name {}
+fn put_clean(value: &[u8], out: &mut BytesMut) {
+    out.extend(value.iter().map(|&byte| if is_unsafe(byte) { b' ' } else { byte }));
+}
+
+fn is_unsafe(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0)
+}
 
 impl Headers {
+    /// No headers.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// No headers, with room for `lines`.
+    pub fn with_capacity(lines: usize) -> Self {
+        Self(Vec::with_capacity(lines))
+    }
+
+    /// How many lines.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All headers in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Header> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Header> {
         self.0.iter()
     }
 
     /// The value of the first header of this name.
     pub fn first(&self, name: &str) -> Option<&Bytes> {
-        self.0.iter().find(|header| header.name.is(name)).map(|header| &header.value)
+        match Field::find(name.as_bytes()) {
+            Some(field) => self.value(field),
+            None => self.0.iter().find(|header| header.name.is(name)).map(|header| &header.value),
+        }
     }
 
     /// The values of all headers of this name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Bytes> {
-        self.0.iter().filter(move |header| header.name.is(name)).map(|header| &header.value)
+        let field = Field::find(name.as_bytes());
+        self.0.iter().filter(move |header| is_named(header, field, name)).map(|header| &header.value)
+    }
+
+    /// The value of the first header that is `field`.
+    pub fn value(&self, field: Field) -> Option<&Bytes> {
+        self.0.iter().find(|header| header.name.field() == Some(field)).map(|header| &header.value)
+    }
+
+    /// The values of all headers that are `field`, in order.
+    pub fn values(&self, field: Field) -> impl Iterator<Item = &Bytes> {
+        self.0.iter().filter(move |header| header.name.field() == Some(field)).map(|header| &header.value)
+    }
+
+    /// Whether there is a header of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.first(name).is_some()
     }
 
     /// Appends a header.
     pub fn push(&mut self, name: impl Into<Name>, value: impl Into<Bytes>) {
         self.0.push(Header { name: name.into(), value: value.into() });
+    }
+
+    /// Puts a header before all others (a Via of ours).
+    pub fn push_front(&mut self, name: impl Into<Name>, value: impl Into<Bytes>) {
+        self.0.insert(0, Header { name: name.into(), value: value.into() });
+    }
+
+    /// Gives the first header of this name the value and takes the others of the name out, or appends it.
+    pub fn set(&mut self, name: impl Into<Name>, value: impl Into<Bytes>) {
+        let (name, value) = (name.into(), value.into());
+        let Some(first) = self.0.iter().position(|header| header.name == name) else {
+            self.0.push(Header { name, value });
+            return;
+        };
+        self.0[first].value = value;
+        let mut index = 0;
+        self.0.retain(|header| {
+            index += 1;
+            index - 1 <= first || header.name != name
+        });
+    }
+
+    /// Gives the first header of this name the value and leaves the others, or appends it.
+    pub fn set_first(&mut self, name: impl Into<Name>, value: impl Into<Bytes>) {
+        let (name, value) = (name.into(), value.into());
+        match self.0.iter_mut().find(|header| header.name == name) {
+            Some(header) => header.value = value,
+            None => self.0.push(Header { name, value }),
+        }
+    }
+
+    /// Takes all headers of this name out; how many there were.
+    pub fn remove(&mut self, name: &str) -> usize {
+        let (before, field) = (self.0.len(), Field::find(name.as_bytes()));
+        self.0.retain(|header| !is_named(header, field, name));
+        before - self.0.len()
+    }
+
+    /// Keeps the headers that `keep` holds for.
+    pub fn retain(&mut self, keep: impl FnMut(&Header) -> bool) {
+        self.0.retain(keep);
+    }
+}
+
+fn is_named(header: &Header, field: Option<Field>, name: &str) -> bool {
+    match field {
+        Some(_) => header.name.field() == field,
+        None => header.name.as_bytes().eq_ignore_ascii_case(name.as_bytes()),
+    }
+}
+
+impl Extend<Header> for Headers {
+    fn extend<T: IntoIterator<Item = Header>>(&mut self, headers: T) {
+        self.0.extend(headers);
+    }
+}
+
+impl FromIterator<Header> for Headers {
+    fn from_iter<T: IntoIterator<Item = Header>>(headers: T) -> Self {
+        Self(headers.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Headers {
+    type Item = Header;
+    type IntoIter = std::vec::IntoIter<Header>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Headers {
+    type Item = &'a Header;
+    type IntoIter = std::slice::Iter<'a, Header>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
     }
 }
