@@ -7,3 +7,4 @@ pub mod call;
 pub mod key;
 pub mod media;
 pub mod queue;
+pub mod shard;

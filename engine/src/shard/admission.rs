@@ -1,0 +1,297 @@
+//! Which new calls a node takes on: from whom, how many at once, how many a second, and none while it drains.
+//!
+//! Cheap on purpose, since a refusal is what protects the calls that live. Leaves out flows, which are the call's own
+//! business. The counts are shared by all shards of a node.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use baton_signaling::Time;
+
+/// From whom calls are taken, and how many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdmissionSettings {
+    /// Calls at once.
+    pub calls: usize,
+    /// New calls in a second.
+    pub calls_per_second: u32,
+    /// Peers, in the order in which they are tried.
+    pub peers: Vec<AdmissionPeer>,
+}
+
+/// A peer as admission sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdmissionPeer {
+    /// Its name.
+    pub name: String,
+    /// Where it calls from.
+    pub from: Vec<Network>,
+    /// Its calls at once, if limited.
+    pub calls: Option<usize>,
+    /// Its new calls in a second, if limited.
+    pub calls_per_second: Option<u32>,
+}
+
+/// A network by address and prefix length (RFC 4632).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Any address in it.
+    pub address: IpAddr,
+    /// Leading bits that count.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether `address` lies in it. An IPv4 address mapped into IPv6 is that IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let shift = |bits: u8| u32::from(bits.saturating_sub(self.prefix));
+        match (self.address.to_canonical(), address.to_canonical()) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                (a.to_bits() ^ b.to_bits()).checked_shr(shift(32)).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                (a.to_bits() ^ b.to_bits()).checked_shr(shift(128)).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Why a new call was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The node drains: 503.
+    Draining,
+    /// No peer of ours has this address: 403.
+    UnknownPeer,
+    /// `limits.calls`: 503.
+    Calls,
+    /// `limits.calls_per_second`: 503.
+    Rate,
+    /// The peer's own `calls`: 503.
+    PeerCalls,
+    /// The peer's own `calls_per_second`: 503.
+    PeerRate,
+    /// The call could not be given an owner (its actor's mailbox, a panic): 503.
+    Overload,
+}
+
+impl Refusal {
+    /// All of them, in the order in which they are counted.
+    pub const ALL: [Self; 7] = [
+        Self::Draining,
+        Self::UnknownPeer,
+        Self::Calls,
+        Self::Rate,
+        Self::PeerCalls,
+        Self::PeerRate,
+        Self::Overload,
+    ];
+
+    /// The SIP status it is answered with.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::UnknownPeer => 403,
+            _ => 503,
+        }
+    }
+
+    /// Seconds in Retry-After, if another try has a chance.
+    pub const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::UnknownPeer => None,
+            // A burst is over in the next second; calls that end take longer; a node that drains does not come back soon.
+            Self::Rate | Self::PeerRate => Some(1),
+            Self::Calls | Self::PeerCalls | Self::Overload => Some(5),
+            Self::Draining => Some(60),
+        }
+    }
+
+    /// Its name in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::UnknownPeer => "unknown_peer",
+            Self::Calls => "calls",
+            Self::Rate => "rate",
+            Self::PeerCalls => "peer_calls",
+            Self::PeerRate => "peer_rate",
+            Self::Overload => "overload",
+        }
+    }
+}
+
+/// The place of a peer in [`AdmissionSettings::peers`], held by each call of its until [`Gate::leave`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerIndex(usize);
+
+/// The node's door, shared by its shards.
+#[derive(Debug)]
+pub struct Gate {
+    settings: AdmissionSettings,
+    draining: AtomicBool,
+    active: AtomicUsize,
+    rate: Rate,
+    peers: Vec<(AtomicUsize, Rate)>,
+}
+
+impl Gate {
+    /// An open door.
+    pub fn new(settings: AdmissionSettings) -> Self {
+        let peers = settings.peers.iter().map(|_| <(AtomicUsize, Rate)>::default()).collect();
+        Self {
+            settings,
+            draining: AtomicBool::new(false),
+            active: AtomicUsize::new(0),
+            rate: Rate::default(),
+            peers,
+        }
+    }
+
+    /// Lets a call of `source` in, or says why not. Each call let in is to [`Gate::leave`].
+    pub fn enter(&self, now: Time, source: IpAddr) -> Result<PeerIndex, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Draining);
+        }
+        let ours = |address| {
+            self.settings.peers.iter().position(|peer| peer.from.iter().any(|net| net.contains(address)))
+        };
+        let index = ours(source).ok_or(Refusal::UnknownPeer)?;
+        let (peer, (active, rate)) = (&self.settings.peers[index], &self.peers[index]);
+        // The peer's own limits first: a call they refuse must not use up the node's.
+        if peer.calls.is_some_and(|limit| active.load(Ordering::Relaxed) >= limit) {
+            return Err(Refusal::PeerCalls);
+        }
+        if self.active.load(Ordering::Relaxed) >= self.settings.calls {
+            return Err(Refusal::Calls);
+        }
+        if peer.calls_per_second.is_some_and(|limit| !rate.take(now, limit)) {
+            return Err(Refusal::PeerRate);
+        }
+        if !self.rate.take(now, self.settings.calls_per_second) {
+            return Err(Refusal::Rate);
+        }
+        active.fetch_add(1, Ordering::Relaxed);
+        self.active.fetch_add(1, Ordering::Relaxed);
+        Ok(PeerIndex(index))
+    }
+
+    /// A call that was let in is over.
+    pub fn leave(&self, peer: PeerIndex) {
+        self.peers[peer.0].0.fetch_sub(1, Ordering::Relaxed);
+        self.active.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The name of a peer.
+    pub fn name(&self, peer: PeerIndex) -> &str {
+        &self.settings.peers[peer.0].name
+    }
+
+    /// Calls that are in.
+    pub fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Lets nobody in from here on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it lets nobody in.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// How many have passed in the current second: the second in the upper half, the count in the lower.
+#[derive(Debug, Default)]
+struct Rate(AtomicU64);
+
+impl Rate {
+    fn take(&self, now: Time, limit: u32) -> bool {
+        let second = now.as_micros() / 1_000_000;
+        let step = |word: u64| {
+            // A shard whose `now` is a little older counts in the newer second.
+            let (at, count) = (word >> 32, word & 0xffff_ffff);
+            let count = if at < second { 0 } else { count };
+            (count < u64::from(limit)).then_some(at.max(second) << 32 | (count + 1))
+        };
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(text: &str, prefix: u8) -> Network {
+        Network { address: text.parse().unwrap(), prefix }
+    }
+
+    fn peer(name: &str, net: &str) -> AdmissionPeer {
+        AdmissionPeer { name: name.to_owned(), from: vec![network(net, 32)], ..AdmissionPeer::default() }
+    }
+
+    fn gate(calls: usize, per_second: u32, peers: Vec<AdmissionPeer>) -> Gate {
+        Gate::new(AdmissionSettings { calls, calls_per_second: per_second, peers })
+    }
+
+    const ANN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));
+
+    #[test]
+    fn a_network_contains_its_addresses_and_no_others() {
+        assert!(network("10.1.0.0", 16).contains("10.1.255.3".parse().unwrap()));
+        assert!(network("10.1.0.0", 16).contains("::ffff:10.1.2.3".parse().unwrap()));
+        assert!(!network("10.1.0.0", 16).contains("10.2.0.0".parse().unwrap()));
+        assert!(network("0.0.0.0", 0).contains("255.0.0.1".parse().unwrap()));
+        assert!(!network("0.0.0.0", 0).contains("::1".parse().unwrap()));
+        assert!(network("2001:db8::", 32).contains("2001:db8:9::1".parse().unwrap()));
+        assert!(!network("2001:db8::", 32).contains("2001:db9::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_unknown_source_is_forbidden() {
+        let gate = gate(9, 9, vec![peer("ann", "127.0.0.1")]);
+        let refused = gate.enter(Time::ZERO, "127.0.0.2".parse().unwrap());
+        assert_eq!(refused, Err(Refusal::UnknownPeer));
+        assert_eq!(Refusal::UnknownPeer.status(), 403);
+        let peer = gate.enter(Time::ZERO, ANN).unwrap();
+        assert_eq!(gate.name(peer), "ann");
+    }
+
+    #[test]
+    fn calls_at_once_are_limited_until_one_leaves() {
+        let gate = gate(1, 9, vec![peer("ann", "127.0.0.1")]);
+        let first = gate.enter(Time::ZERO, ANN).unwrap();
+        assert_eq!(gate.enter(Time::ZERO, ANN), Err(Refusal::Calls));
+        gate.leave(first);
+        assert!(gate.enter(Time::ZERO, ANN).is_ok());
+        assert_eq!(gate.active(), 1);
+    }
+
+    #[test]
+    fn calls_per_second_are_limited_until_the_next_second() {
+        let gate = gate(9, 2, vec![peer("ann", "127.0.0.1")]);
+        let tries: Vec<bool> =
+            [0, 999, 999, 1_000].map(|millis| gate.enter(Time::from_millis(millis), ANN).is_ok()).to_vec();
+        assert_eq!(tries, [true, true, false, true]);
+    }
+
+    #[test]
+    fn a_peers_own_limits_do_not_use_up_the_nodes() {
+        let mut ann = peer("ann", "127.0.0.1");
+        (ann.calls, ann.calls_per_second) = (Some(1), Some(5));
+        let gate = gate(9, 2, vec![ann, peer("bob", "127.0.0.2")]);
+        assert!(gate.enter(Time::ZERO, ANN).is_ok());
+        assert_eq!(gate.enter(Time::ZERO, ANN), Err(Refusal::PeerCalls));
+        assert!(gate.enter(Time::ZERO, "127.0.0.2".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn nobody_comes_in_while_the_node_drains() {
+        let gate = gate(9, 9, vec![peer("ann", "127.0.0.1")]);
+        gate.drain();
+        assert_eq!(gate.enter(Time::ZERO, ANN), Err(Refusal::Draining));
+        assert_eq!(Refusal::Draining.retry_after(), Some(60));
+    }
+}

@@ -1,0 +1,234 @@
+//! What a call asks for, carried out: SIP by the endpoint, media by the session, ports by the world.
+//!
+//! Leaves out the order in which a call asks (`settle`). Whatever is done here leaves with the next turn, which the
+//! owner is to have at once.
+
+use baton_signaling::Time;
+use baton_signaling::endpoint::{Invite, RequestKey};
+use baton_signaling::message::Headers;
+use bytes::Bytes;
+
+use super::sessions::Panicked;
+use super::translate::headers_from;
+use super::{Io, Shard};
+use crate::call::{Action, Dial, Failure, Input, NoPort, SipEvent};
+use crate::key::{CallKey, LegId};
+use crate::media::Order;
+use crate::queue::QueueRequest;
+
+/// Pairs that are tried when other programs sit on ports of our range, before a leg is told that it has none.
+const PORT_TRIES: usize = 8;
+
+/// What became of an action.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub enum Applied {
+    /// It is done, or on its way.
+    Done,
+    /// It is done, and the call is to be told this at once.
+    Told(Input),
+    /// It is for the queues.
+    Queue(QueueRequest),
+    /// The call is over and the shard has forgotten it.
+    Ended,
+}
+
+impl Shard {
+    /// Carries out one action of a call. For a call that the shard does not know, nothing but its end is done.
+    pub fn apply(&mut self, now: Time, key: CallKey, action: Action, io: &mut impl Io) -> Applied {
+        match action {
+            Action::AllocatePort(leg) => return self.allocate(now, key, leg, io),
+            Action::Dial(leg, dial) => return self.dial(now, key, leg, dial, io),
+            Action::Queue(request) => return Applied::Queue(request),
+            Action::End => {
+                self.remove(now, key, io);
+                return Applied::Ended;
+            }
+            Action::Media(order) => return self.order(now, key, order, io),
+            Action::ReleasePort(leg) => self.release(now, key, leg, io),
+            action => self.signal(now, key, action),
+        }
+        Applied::Done
+    }
+
+    /// The actions that are one command to the endpoint.
+    fn signal(&mut self, now: Time, key: CallKey, action: Action) {
+        let none = Bytes::new;
+        match action {
+            Action::Progress(leg, status) => {
+                if let Some(sip) = self.calls.dialog(key, leg) {
+                    self.endpoint.progress(now, sip, status, Headers::default(), none());
+                }
+            }
+            Action::Answer { leg, sdp, headers } => {
+                if let Some(sip) = self.calls.dialog(key, leg) {
+                    self.endpoint.answer(now, sip, headers_from(headers), sdp);
+                }
+            }
+            Action::Reject { leg, status, reason, headers } => {
+                if let Some(sip) = self.calls.dialog(key, leg) {
+                    self.endpoint.reject(now, sip, status, &reason, headers_from(headers));
+                    self.calls.close(key, leg);
+                }
+            }
+            Action::Cancel(leg, headers) => {
+                if let Some(sip) = self.calls.dialog(key, leg) {
+                    self.endpoint.cancel(now, sip, headers_from(headers));
+                    self.calls.close(key, leg);
+                }
+            }
+            Action::HangUp(leg, headers) => {
+                if let Some(sip) = self.calls.dialog(key, leg) {
+                    self.endpoint.hang_up(now, sip, headers_from(headers));
+                    self.calls.close(key, leg);
+                }
+            }
+            Action::Respond { request, status, sdp, headers, .. } => {
+                let (headers, sdp) = (headers_from(headers), sdp.unwrap_or_default());
+                self.endpoint.respond(now, RequestKey(request.0), status, "", headers, sdp);
+            }
+            Action::Reinvite(leg, sdp) => {
+                if let Some(sip) = self.calls.dialog(key, leg) {
+                    self.endpoint.reinvite(now, sip, Headers::default(), sdp);
+                }
+            }
+            Action::Probe(leg) => {
+                if let Some(sip) = self.calls.dialog(key, leg) {
+                    self.endpoint.probe(now, sip);
+                }
+            }
+            Action::Notify { request, status, reason, .. } => {
+                self.endpoint.notify(now, RequestKey(request.0), status, &reason);
+            }
+            // `apply` has dealt with these.
+            Action::AllocatePort(_)
+            | Action::Dial(..)
+            | Action::Media(_)
+            | Action::Queue(_)
+            | Action::ReleasePort(_)
+            | Action::End => {}
+        }
+    }
+
+    fn dial(&mut self, now: Time, key: CallKey, leg: LegId, dial: Dial, io: &mut impl Io) -> Applied {
+        if self.calls.get_mut(key).is_none() {
+            return Applied::Done;
+        }
+        let Some(flow) = io.route(&dial.uri) else {
+            let refused = SipEvent::Refused { failure: Failure::Transport, headers: Vec::new() };
+            return Applied::Told(Input::Sip(leg, refused));
+        };
+        let sip = self.endpoint.invite(
+            now,
+            Invite {
+                uri: Bytes::from(dial.uri),
+                from: Bytes::from(dial.from),
+                flow,
+                headers: headers_from(dial.headers),
+                body: dial.sdp,
+            },
+        );
+        self.calls.bind(key, leg, sip);
+        Applied::Done
+    }
+
+    fn allocate(&mut self, now: Time, key: CallKey, leg: LegId, io: &mut impl Io) -> Applied {
+        let Some(call) = self.calls.get_mut(key) else { return Applied::Done };
+        let mut found = Err(NoPort::Exhausted);
+        for _ in 0..PORT_TRIES {
+            let Some(pair) = self.ports.take(now) else { break };
+            if let Some(address) = io.open_ports(pair) {
+                found = Ok(address);
+                self.sessions.bind(call.session, leg, pair);
+                call.leg(leg).pair = Some(pair);
+                break;
+            }
+            self.tally.ports_refused += 1;
+            self.ports.give_back(now, pair);
+            found = Err(NoPort::Refused);
+        }
+        Applied::Told(Input::Port(leg, found))
+    }
+
+    fn release(&mut self, now: Time, key: CallKey, leg: LegId, io: &mut impl Io) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let (slot, pair) = (call.session, call.leg(leg).pair.take());
+        if let Some(pair) = pair {
+            // The leg's last packets, RTCP BYE among them, leave before their socket closes.
+            self.flush(io);
+            self.sessions.unbind(slot, leg);
+            io.close_ports(pair);
+            self.ports.give_back(now, pair);
+        }
+    }
+
+    fn order(&mut self, now: Time, key: CallKey, order: Order, io: &mut impl Io) -> Applied {
+        let Some(slot) = self.calls.get_mut(key).map(|call| call.session) else { return Applied::Done };
+        if let (Order::Close { leg }, Some(entry)) = (&order, self.sessions.get(slot)) {
+            let stats = entry.session.stats(*leg);
+            self.tally.leg_over(stats);
+        }
+        self.make_room(io);
+        let walked =
+            self.sessions.walk(slot, &mut self.outbox, |session, out| session.apply(now, order, out));
+        match walked {
+            Some(Err(Panicked)) => {
+                self.tally.panics += 1;
+                self.drop_session(slot, key);
+                Applied::Told(Input::Overload)
+            }
+            Some(Ok(())) => {
+                self.keep_tick(now, slot);
+                self.tell(slot, io);
+                Applied::Done
+            }
+            None => Applied::Done,
+        }
+    }
+
+    /// Lets a session tick as often as it wants, from its first order on.
+    fn keep_tick(&mut self, now: Time, slot: u32) {
+        let Some(entry) = self.sessions.get_mut(slot) else { return };
+        let wanted = if entry.session.is_ended() { 0 } else { entry.session.tick_ms() };
+        if wanted == entry.tick_ms {
+            return;
+        }
+        let before = std::mem::replace(&mut entry.tick_ms, wanted);
+        if before != 0 {
+            self.wheel.remove(slot);
+        }
+        if wanted != 0 {
+            self.wheel.add(now, slot);
+        }
+        if wanted == 10 {
+            self.wheel.double(now, slot);
+        }
+    }
+
+    /// Forgets a call: BYE (or what their state allows) for its open legs, its session and ports given up.
+    pub fn remove(&mut self, now: Time, key: CallKey, io: &mut impl Io) {
+        let Some(call) = self.calls.remove(key) else { return };
+        self.flush(io);
+        self.drop_session(call.session, key);
+        for leg in call.legs {
+            if let (true, Some(sip)) = (leg.open, leg.sip) {
+                self.endpoint.hang_up(now, sip, Headers::default());
+            }
+            if let Some(pair) = leg.pair {
+                io.close_ports(pair);
+                self.ports.give_back(now, pair);
+            }
+        }
+        self.gate.leave(call.peer);
+    }
+
+    /// Takes a session out, its figures kept.
+    pub(super) fn drop_session(&mut self, slot: u32, key: CallKey) {
+        let Some(entry) = self.sessions.remove(slot, key) else { return };
+        self.wheel.remove(slot);
+        self.tally.session_over(&entry.session);
+        for leg in entry.legs() {
+            self.tally.leg_over(entry.session.stats(leg));
+        }
+    }
+}

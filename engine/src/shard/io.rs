@@ -1,0 +1,78 @@
+//! What a shard asks of the world around it. The shell answers with sockets and actors, a test with a simulated
+//! network and plain calls.
+//!
+//! Nothing here waits: every method returns at once, and none may call back into the shard, which is borrowed while
+//! it runs. What a method cannot do at that moment (start a call's owner, hand it an input) it queues.
+
+use std::net::SocketAddr;
+
+use baton_signaling::endpoint::{Flow, Transmit};
+use baton_signaling::message::Message;
+
+use super::{Outbox, Pair};
+use crate::call::{Incoming, Input};
+use crate::key::CallKey;
+use crate::media::Lane;
+
+/// An RTP or RTCP datagram that lies in the buffer it was received into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// The port pair it came to.
+    pub pair: Pair,
+    /// To which of its ports.
+    pub lane: Lane,
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// Its bytes in the buffer.
+    pub len: usize,
+}
+
+/// An admitted INVITE. Its owner makes the `Call` of it and settles it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewCall {
+    /// Its number.
+    pub key: CallKey,
+    /// Its id on the wire, in logs and in the API: 32 hexadecimal digits.
+    pub id: String,
+    /// Feeds what must look random in its session descriptions.
+    pub seed: u64,
+    /// The INVITE.
+    pub incoming: Incoming,
+}
+
+/// A call's owner is not there any more; the shard ends what is left of the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnerGone;
+
+/// The world of one shard.
+pub trait Io {
+    /// Writes the next waiting datagram of any open pair into `buffer`; a longer one is cut.
+    fn receive_packet(&mut self, buffer: &mut [u8]) -> Option<Datagram>;
+
+    /// Sends all packets of `outbox` and empties it. A packet that cannot leave is lost, as on any network.
+    fn send_packets(&mut self, outbox: &mut Outbox);
+
+    /// Opens both sockets of a pair and tells the address to write into SDP; `None`: another program has the port.
+    fn open_ports(&mut self, pair: Pair) -> Option<SocketAddr>;
+
+    /// Closes both sockets of a pair.
+    fn close_ports(&mut self, pair: Pair);
+
+    /// The next SIP message for this shard.
+    fn receive_message(&mut self) -> Option<(Flow, Message)>;
+
+    /// Sends a SIP message; `false`: its flow cannot carry it.
+    fn send_message(&mut self, transmit: Transmit) -> bool;
+
+    /// From which of our sockets to which address a request for `uri` goes; `None`: its host is not known.
+    fn route(&mut self, uri: &str) -> Option<Flow>;
+
+    /// Makes an owner for an admitted call; `false`: there is none to be had, and the caller is refused.
+    fn start(&mut self, call: NewCall) -> bool;
+
+    /// Hands an input to the call's owner. A full mailbox is the owner's affair: it ends the call as overloaded.
+    fn deliver(&mut self, call: CallKey, input: Input) -> Result<(), OwnerGone>;
+
+    /// Whether packets or messages wait that the last turn's budget left behind.
+    fn has_more(&self) -> bool;
+}

@@ -1,0 +1,111 @@
+//! A shard: one core's share of a node. It owns its SIP endpoint, the sessions of its calls, its ports and its media
+//! clock, and is driven in turns; its world is the [`Io`] trait, so that a test runs a whole node on a simulated network.
+//!
+//! Leaves out what a call decides (`call`) and who owns its machine: an actor, or a test. Pure: no socket, no clock,
+//! no actor.
+
+mod admission;
+mod apply;
+mod calls;
+mod io;
+mod outbox;
+mod ports;
+mod sessions;
+mod settle;
+mod stats;
+mod translate;
+mod turn;
+mod wheel;
+
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use baton_signaling::Random;
+use baton_signaling::endpoint::{Endpoint, EndpointConfig};
+
+pub use admission::{AdmissionPeer, AdmissionSettings, Gate, Network, PeerIndex, Refusal};
+pub use apply::Applied;
+pub use io::{Datagram, Io, NewCall, OwnerGone};
+pub use outbox::{OUTBOX_PACKETS, Outbox, PACKET_BYTES, Packet};
+pub use ports::{Pair, PortCounts, Ports, REST};
+pub use settle::settle;
+pub use stats::{MediaTotals, ShardStats};
+pub use turn::{MESSAGES_PER_TURN, PACKETS_PER_TURN};
+pub use wheel::{LATENESS_MICROS, Lateness, TICK, Wheel};
+
+use crate::media::{Prompts, SessionParams};
+use calls::Calls;
+use sessions::Sessions;
+use stats::Tally;
+
+/// What a shard is built with.
+#[derive(Clone, Debug)]
+pub struct ShardParams {
+    /// Which shard of the node, from 0.
+    pub index: u16,
+    /// Shards of the node.
+    pub shards: u16,
+    /// The node's RTP ports; the shard takes its part of them.
+    pub ports: RangeInclusive<u16>,
+    /// Feeds tags, branches, call ids and SSRCs.
+    pub seed: u64,
+    /// How its endpoint presents itself; `shard` in it says which Call-IDs lead here.
+    pub endpoint: EndpointConfig,
+    /// What every session is built with.
+    pub session: SessionParams,
+}
+
+/// One core's share of a node.
+pub struct Shard {
+    index: u16,
+    gate: Arc<Gate>,
+    prompts: Rc<Prompts>,
+    session: SessionParams,
+    random: Random,
+    endpoint: Endpoint,
+    calls: Calls,
+    sessions: Sessions,
+    wheel: Wheel,
+    ports: Ports,
+    outbox: Outbox,
+    /// Where packets are received, one at a time.
+    buffer: Box<[u8]>,
+    tally: Tally,
+}
+
+impl Shard {
+    /// A shard without calls.
+    pub fn new(params: ShardParams, gate: Arc<Gate>, prompts: Rc<Prompts>) -> Self {
+        let mut random = Random::new(params.seed);
+        let seed = random.draw();
+        Self {
+            index: params.index,
+            gate,
+            prompts,
+            session: params.session,
+            random,
+            endpoint: Endpoint::new(params.endpoint, seed),
+            calls: Calls::default(),
+            sessions: Sessions::default(),
+            wheel: Wheel::new(SESSIONS_EXPECTED),
+            ports: Ports::new(params.ports, usize::from(params.index), usize::from(params.shards)),
+            outbox: Outbox::new(),
+            buffer: vec![0; PACKET_BYTES].into_boxed_slice(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Which shard of the node.
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// Whether it holds no call, no transaction and no dialog.
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty() && self.endpoint.is_idle()
+    }
+}
+
+/// Sessions for which the wheel has room before it allocates: more than a core can transcode.
+const SESSIONS_EXPECTED: usize = 1000;

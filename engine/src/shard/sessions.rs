@@ -1,0 +1,151 @@
+//! The sessions of a shard, found by port without a message and walked at the session's edge: a panic inside one ends
+//! that session and no other.
+//!
+//! Leaves out when a session ticks (`wheel`) and what it does with a packet (`media`).
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{Outbox, Pair};
+use crate::key::{CallKey, LegId};
+use crate::media::{Lane, Session, Sink};
+
+/// A session with what its packets need on their way.
+pub(super) struct SessionEntry {
+    /// Its call.
+    pub(super) key: CallKey,
+    /// Its machine.
+    pub(super) session: Session,
+    /// Milliseconds between its ticks; 0 before its first order.
+    pub(super) tick_ms: u8,
+    /// The ports of its legs.
+    pairs: Vec<(LegId, Pair)>,
+}
+
+/// Sessions in slots, and the way from a port to its session.
+#[derive(Default)]
+pub(super) struct Sessions {
+    slots: Vec<Option<SessionEntry>>,
+    free: Vec<u32>,
+    /// By RTP port / 2.
+    owners: Vec<Option<Owner>>,
+}
+
+#[derive(Clone, Copy)]
+struct Owner {
+    slot: u32,
+    leg: LegId,
+}
+
+/// A session has panicked; it is not to be walked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Panicked;
+
+/// Where the packets of one session go.
+pub(super) struct Out<'a> {
+    outbox: &'a mut Outbox,
+    pairs: &'a [(LegId, Pair)],
+}
+
+impl Sink for Out<'_> {
+    fn send(&mut self, leg: LegId, lane: Lane, to: SocketAddr, packet: &[u8]) {
+        if let Some(&(_, pair)) = self.pairs.iter().find(|(id, _)| *id == leg) {
+            self.outbox.push(pair, lane, to, packet);
+        }
+    }
+}
+
+impl Sessions {
+    /// Adds a session; its slot.
+    pub(super) fn insert(&mut self, key: CallKey, session: Session) -> u32 {
+        let entry = SessionEntry { key, session, tick_ms: 0, pairs: Vec::with_capacity(4) };
+        match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(entry);
+                slot
+            }
+            None => {
+                self.slots.push(Some(entry));
+                u32::try_from(self.slots.len() - 1).expect("sessions are bounded by limits.calls")
+            }
+        }
+    }
+
+    /// Takes a session of this call out of its slot, with all its ports.
+    pub(super) fn remove(&mut self, slot: u32, key: CallKey) -> Option<SessionEntry> {
+        let place = self.slots.get_mut(slot as usize)?;
+        let entry = place.take_if(|entry| entry.key == key)?;
+        self.free.push(slot);
+        for &(_, pair) in &entry.pairs {
+            self.owners[index(pair)] = None;
+        }
+        Some(entry)
+    }
+
+    /// The session in a slot.
+    pub(super) fn get(&self, slot: u32) -> Option<&SessionEntry> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    /// The session in a slot.
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut SessionEntry> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// All sessions.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &SessionEntry> {
+        self.slots.iter().flatten()
+    }
+
+    /// Whose packets come to `pair`.
+    pub(super) fn owner(&self, pair: Pair) -> Option<(u32, LegId)> {
+        let owner = self.owners.get(index(pair)).copied().flatten()?;
+        Some((owner.slot, owner.leg))
+    }
+
+    /// Packets to `pair` go to this leg.
+    pub(super) fn bind(&mut self, slot: u32, leg: LegId, pair: Pair) {
+        if let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) {
+            if self.owners.is_empty() {
+                self.owners = vec![None; usize::from(u16::MAX) / 2 + 1];
+            }
+            entry.pairs.push((leg, pair));
+            self.owners[index(pair)] = Some(Owner { slot, leg });
+        }
+    }
+
+    /// Packets to the ports of this leg go to nobody.
+    pub(super) fn unbind(&mut self, slot: u32, leg: LegId) {
+        if let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) {
+            for &(_, pair) in entry.pairs.iter().filter(|(id, _)| *id == leg) {
+                self.owners[index(pair)] = None;
+            }
+            entry.pairs.retain(|(id, _)| *id != leg);
+        }
+    }
+
+    /// Walks a session, its packets going to `outbox`. `None`: there is none in this slot.
+    pub(super) fn walk(
+        &mut self,
+        slot: u32,
+        outbox: &mut Outbox,
+        step: impl FnOnce(&mut Session, &mut Out<'_>),
+    ) -> Option<Result<(), Panicked>> {
+        let SessionEntry { session, pairs, .. } = self.slots.get_mut(slot as usize)?.as_mut()?;
+        let mut out = Out { outbox, pairs };
+        // Nothing else holds a part of a session, and one that has panicked is dropped unwalked.
+        let result = catch_unwind(AssertUnwindSafe(|| step(session, &mut out)));
+        Some(result.map_err(|_| Panicked))
+    }
+}
+
+fn index(pair: Pair) -> usize {
+    usize::from(pair.rtp() / 2)
+}
+
+impl SessionEntry {
+    /// The legs that have ports.
+    pub(super) fn legs(&self) -> impl Iterator<Item = LegId> {
+        self.pairs.iter().map(|&(leg, _)| leg)
+    }
+}

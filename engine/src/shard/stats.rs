@@ -1,0 +1,143 @@
+//! What a shard has counted, for the one who publishes it once a second.
+
+use baton_signaling::Time;
+use baton_signaling::endpoint::Counters;
+
+use super::{Lateness, PortCounts, Refusal, Shard};
+use crate::media::{LegStats, Session};
+
+/// A shard in figures: sums since its start, and what it holds at the moment.
+#[derive(Clone, Debug, Default)]
+pub struct ShardStats {
+    /// What its endpoint counted and holds.
+    pub sip: Counters,
+    /// What its sessions counted, those that are over included.
+    pub media: MediaTotals,
+    /// New calls refused, in the order of [`Refusal::ALL`].
+    pub refused: [u64; Refusal::ALL.len()],
+    /// Calls alive.
+    pub calls: usize,
+    /// Dialogs alive that belong to calls.
+    pub legs: usize,
+    /// Port pairs by state.
+    pub ports: PortCounts,
+    /// How often no port pair was ready.
+    pub ports_exhausted: u64,
+    /// How often a port pair that was ready could not be opened.
+    pub ports_refused: u64,
+    /// How late ticks ran.
+    pub lateness: Lateness,
+    /// Ticks that never ran.
+    pub ticks_missed: u64,
+    /// Packets for which the outbox had no slot.
+    pub outbox_dropped: u64,
+    /// Panics caught at the edge of a session or of the endpoint.
+    pub panics: u64,
+    /// Inputs whose call had no owner any more.
+    pub undelivered: u64,
+    /// Packets to a port that is nobody's.
+    pub packets_stray: u64,
+}
+
+/// Sums over sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MediaTotals {
+    /// RTP packets accepted.
+    pub received: u64,
+    /// RTP packets sent.
+    pub sent: u64,
+    /// Of those, relayed without decoding.
+    pub relayed: u64,
+    /// Packets that were no RTP or RTCP, or of no payload type agreed on.
+    pub malformed: u64,
+    /// Packets refused by the gate against stolen streams.
+    pub rejected: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Packets that came after their turn.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicate: u64,
+    /// Packets that came out of order.
+    pub reordered: u64,
+    /// Frames made up.
+    pub concealed: u64,
+    /// Legs with media at the moment.
+    pub legs: u64,
+    /// Sum of what their jitter buffers aim at, in milliseconds.
+    pub target_ms: u64,
+}
+
+impl MediaTotals {
+    fn add_session(&mut self, session: &Session) {
+        let counters = session.counters();
+        self.received += counters.packets_received;
+        self.sent += counters.packets_sent;
+        self.relayed += counters.packets_relayed;
+        self.malformed += counters.packets_malformed;
+        self.rejected += counters.packets_rejected;
+    }
+
+    fn add_leg(&mut self, leg: LegStats) {
+        self.lost += leg.lost;
+        self.late += leg.late;
+        self.duplicate += leg.duplicate;
+        self.reordered += leg.reordered;
+        self.concealed += leg.concealed;
+    }
+}
+
+/// What a shard counts as it goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// Of sessions and legs that are over.
+    pub(super) over: MediaTotals,
+    pub(super) refused: [u64; Refusal::ALL.len()],
+    pub(super) ports_refused: u64,
+    pub(super) panics: u64,
+    pub(super) undelivered: u64,
+    pub(super) packets_stray: u64,
+}
+
+impl Tally {
+    /// A session is over.
+    pub(super) fn session_over(&mut self, session: &Session) {
+        self.over.add_session(session);
+    }
+
+    /// A leg of a session is over.
+    pub(super) fn leg_over(&mut self, stats: Option<LegStats>) {
+        self.over.add_leg(stats.unwrap_or_default());
+    }
+}
+
+impl Shard {
+    /// The shard in figures. Walks all its sessions: for once a second, not for every turn.
+    pub fn stats(&self, now: Time) -> ShardStats {
+        let mut media = self.tally.over;
+        for entry in self.sessions.iter() {
+            media.add_session(&entry.session);
+            for stats in entry.legs().filter_map(|leg| entry.session.stats(leg)) {
+                media.add_leg(stats);
+                media.legs += 1;
+                media.target_ms += u64::from(stats.target_ms);
+            }
+        }
+        ShardStats {
+            sip: self.endpoint.counters().clone(),
+            media,
+            refused: self.tally.refused,
+            calls: self.calls.len(),
+            legs: self.calls.open_legs(),
+            ports: self.ports.counts(now),
+            ports_exhausted: self.ports.exhausted(),
+            ports_refused: self.tally.ports_refused,
+            lateness: *self.wheel.lateness(),
+            ticks_missed: self.wheel.missed(),
+            outbox_dropped: self.outbox.dropped(),
+            panics: self.tally.panics,
+            undelivered: self.tally.undelivered,
+            packets_stray: self.tally.packets_stray,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! One turn of a shard: what is due, what has come, what is to leave.
+//!
+//! Work is cut by budgets, so that a flood of one kind cannot starve another; what is left over is done in the next
+//! turn, which follows at once with a fresh time.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use baton_signaling::endpoint::{Event, Flow, Leg};
+use baton_signaling::message::{Headers, Message, Request};
+use baton_signaling::{Time, earliest};
+
+use super::sessions::{Out, Panicked};
+use super::translate::{incoming, translate};
+use super::{Datagram, Io, NewCall, OwnerGone, Refusal, Shard};
+use crate::call::Input;
+use crate::key::{CallKey, LegId};
+use crate::media::Session;
+
+/// Packets taken in one turn. At 2 µs each a turn stays below the millisecond that lies between two slots of the wheel.
+pub const PACKETS_PER_TURN: usize = 256;
+
+/// SIP messages taken in one turn. At 20 µs each this, too, stays well below two milliseconds.
+pub const MESSAGES_PER_TURN: usize = 64;
+
+/// Packets that one session may send in one step: three legs, each one packet and one report, and digits.
+const PACKETS_PER_STEP: usize = 16;
+
+/// Rounds of events and messages at the end of a turn: a refusal or a dead flow leads to one more.
+const ROUNDS: usize = 4;
+
+impl Shard {
+    /// Runs one turn. Returns when the next is due; `now` or earlier: at once.
+    pub fn turn(&mut self, now: Time, io: &mut impl Io) -> Option<Time> {
+        self.run_due_tick(now, io); // first: it has an instant to keep
+        self.take_packets(now, io);
+        self.take_messages(now, io);
+        for _ in 0..ROUNDS {
+            if !self.flush_signaling(now, io) {
+                break;
+            }
+        }
+        self.flush(io);
+        if io.has_more() {
+            return Some(now);
+        }
+        earliest(self.wheel.next(), self.endpoint.poll_timeout())
+    }
+
+    /// Runs the one slot of the wheel that has been due longest; the others have the next turns.
+    fn run_due_tick(&mut self, now: Time, io: &mut impl Io) {
+        let Some(slot) = self.wheel.take_due(now) else { return };
+        let mut nth = 0;
+        while let Some(session) = self.wheel.session(slot, nth) {
+            let stays = self.step(now, session, io, |session, out| session.handle_tick(now, out));
+            // One that has panicked has left the slot, and another has its place.
+            nth += usize::from(stays);
+        }
+        self.flush(io);
+    }
+
+    fn take_packets(&mut self, now: Time, io: &mut impl Io) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for _ in 0..PACKETS_PER_TURN {
+            let Some(Datagram { pair, lane, from, len }) = io.receive_packet(&mut buffer) else { break };
+            let Some((slot, leg)) = self.sessions.owner(pair) else {
+                self.tally.packets_stray += 1;
+                continue;
+            };
+            let packet = &mut buffer[..len];
+            self.step(now, slot, io, |session, out| session.handle_packet(now, leg, lane, from, packet, out));
+        }
+        self.buffer = buffer;
+    }
+
+    /// Walks a session one step and tells its call what it has to say; `false`: it has panicked and is gone.
+    fn step(
+        &mut self,
+        now: Time,
+        slot: u32,
+        io: &mut impl Io,
+        step: impl FnOnce(&mut Session, &mut Out<'_>),
+    ) -> bool {
+        self.make_room(io);
+        match self.sessions.walk(slot, &mut self.outbox, step) {
+            Some(Err(Panicked)) => {
+                if let Some(key) = self.sessions.get(slot).map(|entry| entry.key) {
+                    self.tally.panics += 1;
+                    self.drop_session(slot, key);
+                    self.deliver(now, key, Input::Overload, io);
+                }
+                false
+            }
+            _ => {
+                if let Some(key) = self.tell(slot, io) {
+                    self.remove(now, key, io);
+                    return false;
+                }
+                true
+            }
+        }
+    }
+
+    /// Hands on what a session has to say. A call whose owner is gone is named, to be removed.
+    pub(super) fn tell(&mut self, slot: u32, io: &mut impl Io) -> Option<CallKey> {
+        let entry = self.sessions.get_mut(slot)?;
+        while let Some(event) = entry.session.poll_event() {
+            if io.deliver(entry.key, Input::Media(event)) == Err(OwnerGone) {
+                self.tally.undelivered += 1;
+                return Some(entry.key);
+            }
+        }
+        None
+    }
+
+    fn take_messages(&mut self, now: Time, io: &mut impl Io) {
+        if self.gate.is_draining() {
+            self.endpoint.set_draining(true);
+        }
+        for _ in 0..MESSAGES_PER_TURN {
+            let Some((flow, message)) = io.receive_message() else { break };
+            self.handle_message(now, flow, message);
+        }
+        if self.endpoint.poll_timeout().is_some_and(|due| due <= now) {
+            let endpoint = &mut self.endpoint;
+            let walked = catch_unwind(AssertUnwindSafe(|| endpoint.handle_timeout(now)));
+            self.tally.panics += u64::from(walked.is_err());
+        }
+    }
+
+    /// A panic over one message costs that message; its transaction ends by its timers.
+    fn handle_message(&mut self, now: Time, flow: Flow, message: Message) {
+        let endpoint = &mut self.endpoint;
+        let walked = catch_unwind(AssertUnwindSafe(|| endpoint.handle_message(now, flow, message)));
+        self.tally.panics += u64::from(walked.is_err());
+    }
+
+    /// Hands on events and sends messages; whether there were any.
+    fn flush_signaling(&mut self, now: Time, io: &mut impl Io) -> bool {
+        let mut any = false;
+        while let Some(event) = self.endpoint.poll_event() {
+            any = true;
+            self.handle_event(now, event, io);
+        }
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            any = true;
+            let flow = transmit.flow;
+            if !io.send_message(transmit) {
+                self.endpoint.handle_transport_error(now, flow);
+            }
+        }
+        any
+    }
+
+    fn handle_event(&mut self, now: Time, event: Event, io: &mut impl Io) {
+        if let Event::Incoming { leg, flow, request } = event {
+            if let Err(refusal) = self.admit(now, leg, flow, request, io) {
+                self.refuse(now, leg, refusal);
+            }
+            return;
+        }
+        let Some(translated) = translate(event) else { return };
+        let Some((key, leg)) = self.calls.owner(translated.leg) else { return };
+        if translated.over {
+            self.calls.close(key, leg);
+        }
+        if let Some(event) = translated.event {
+            self.deliver(now, key, Input::Sip(leg, event), io);
+        }
+    }
+
+    /// Lets a new call in and gives it an owner.
+    fn admit(
+        &mut self,
+        now: Time,
+        leg: Leg,
+        flow: Flow,
+        request: Request,
+        io: &mut impl Io,
+    ) -> Result<(), Refusal> {
+        let peer = self.gate.enter(now, flow.remote.ip())?;
+        let key = self.calls.next_key(self.index);
+        let id = format!("{:016x}{:016x}", self.random.draw(), self.random.draw());
+        let seed = self.random.draw();
+        let session = Session::new(self.random.draw(), self.session, self.prompts.clone());
+        let slot = self.sessions.insert(key, session);
+        self.calls.insert(key, peer, slot);
+        self.calls.bind(key, LegId::CALLER, leg);
+        let incoming = incoming(self.gate.name(peer), flow, request);
+        if io.start(NewCall { key, id, seed, incoming }) {
+            return Ok(());
+        }
+        // The refusal that follows ends the dialog.
+        self.calls.close(key, LegId::CALLER);
+        self.remove(now, key, io);
+        Err(Refusal::Overload)
+    }
+
+    fn refuse(&mut self, now: Time, leg: Leg, refusal: Refusal) {
+        self.tally.refused[refusal as usize] += 1;
+        let mut headers = Headers::default();
+        if let Some(seconds) = refusal.retry_after() {
+            headers.push("Retry-After", seconds.to_string());
+        }
+        self.endpoint.reject(now, leg, refusal.status(), "", headers);
+    }
+
+    fn deliver(&mut self, now: Time, key: CallKey, input: Input, io: &mut impl Io) {
+        if io.deliver(key, input) == Err(OwnerGone) {
+            self.tally.undelivered += 1;
+            self.remove(now, key, io);
+        }
+    }
+
+    /// Sends what lies in the outbox.
+    pub(super) fn flush(&mut self, io: &mut impl Io) {
+        if !self.outbox.is_empty() {
+            io.send_packets(&mut self.outbox);
+            self.outbox.clear();
+        }
+    }
+
+    /// Makes sure that one step of a session finds room in the outbox.
+    pub(super) fn make_room(&mut self, io: &mut impl Io) {
+        if self.outbox.room() < PACKETS_PER_STEP {
+            self.flush(io);
+        }
+    }
+}
