@@ -12,7 +12,9 @@ mod params;
 mod parse;
 pub mod reason;
 mod scan;
+pub mod sipfrag;
 pub mod uri;
+mod uri_compare;
 mod write;
 
 pub use header::{CSeq, Field, Header, HeaderError, Headers, Name, NameAddr, Via};

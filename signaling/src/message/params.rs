@@ -13,6 +13,10 @@ pub struct Params(Bytes);
 impl Params {
     /// Reads `;name[=value]…` of a header up to the end or a comma, white space allowed around each sign.
     pub(crate) fn read_header(scan: &mut Scan<'_>) -> Result<Self, SyntaxError> {
+        let spaces = scan.rest().iter().take_while(|&&byte| scan::is_space(byte)).count();
+        if scan.rest().get(spaces) == Some(&b';') {
+            scan.advance(spaces);
+        }
         let start = scan.at();
         let mut end = start;
         for _ in 0..=limits::PARAMS_MAX {
@@ -168,4 +172,49 @@ fn read_header_value(scan: &mut Scan<'_>) -> Result<(), SyntaxError> {
     }
     scan.skip_while(|byte| byte > b' ' && byte != 0x7f && !b";,\"<>".contains(&byte));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &'static str) -> Result<Params, SyntaxError> {
+        let text = Bytes::from_static(text.as_bytes());
+        let mut scan = Scan::new(&text);
+        let params = Params::read_header(&mut scan)?;
+        scan.end().map(|()| params)
+    }
+
+    #[test]
+    fn a_semicolon_in_quotes_ends_nothing() {
+        let params = read(";a=\"x;y\\\";z\";b=2").unwrap();
+        assert_eq!(params.text("a").unwrap(), "x;y\";z");
+        assert_eq!(params.value("B").unwrap(), "2");
+        assert_eq!(params.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_parameter_is_set_in_place_appended_or_taken_out() {
+        let mut params = read(" ; lr ;tag = a").unwrap();
+        assert_eq!(params.iter().count(), 2);
+        params.set("TAG", Some(b"b"));
+        params.set("x", Some(b"1\r\n2"));
+        assert_eq!(params.value("tag").unwrap(), "b");
+        assert_eq!(params.value("x").unwrap(), "1  2");
+        params.remove("lr");
+        assert!(!params.has("lr"));
+        params.remove("tag");
+        params.remove("x");
+        assert!(params.is_empty());
+    }
+
+    #[test]
+    fn empty_and_endless_parameters_are_refused() {
+        for bad in [";", ";;a", ";a;", ";a b", ";a=<x>", ";a=\"x"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        let text = Bytes::from(";a".repeat(limits::PARAMS_MAX + 1));
+        assert!(Params::read_header(&mut Scan::new(&text)).is_err());
+        assert!(Params::from_uri(text).is_err());
+    }
 }

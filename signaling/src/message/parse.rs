@@ -273,16 +273,32 @@ impl StartLine {
 
     /// Another version of SIP cannot be answered in a response, so it is no response of ours.
     fn response(line: &Bytes) -> Option<Self> {
-        let rest =
-            line.get(..8).filter(|start| start.eq_ignore_ascii_case(b"SIP/2.0 ")).map(|_| &line[8..])?;
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let status = if digits == 3 { scan::number(&rest[..digits])? } else { return None };
-        let reason = match rest.get(digits) {
-            None => &[],
-            Some(b' ') => &rest[digits + 1..],
-            Some(_) => return None,
-        };
-        Some(Self::Response { status, reason: line.slice_ref(reason) })
+        status_line(line).map(|(status, reason)| Self::Response { status, reason })
+    }
+}
+
+/// Status and phrase of `SIP/2.0 200 OK`; a status is three digits, a phrase and the space before it may be missing.
+pub(crate) fn status_line(line: &Bytes) -> Option<(u16, Bytes)> {
+    let rest = line.get(..8).filter(|start| start.eq_ignore_ascii_case(b"SIP/2.0 ")).map(|_| &line[8..])?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let status = if digits == 3 { scan::number(&rest[..digits])? } else { return None };
+    let reason = match rest.get(digits) {
+        None => &[],
+        Some(b' ') => &rest[digits + 1..],
+        Some(_) => return None,
+    };
+    Some((status, line.slice_ref(reason)))
+}
+
+/// Headers and body of one part of a multipart body; `None` if its headers cannot be read.
+pub(crate) fn parse_part(text: Bytes) -> Option<(Headers, Bytes)> {
+    let mut lines = Lines { whole: text, at: 0 };
+    let mut headers = Headers::new();
+    match lines.read_headers(&mut headers) {
+        Ok(()) => Some((headers, lines.whole.slice(lines.at..))),
+        // The line end before a boundary is the boundary's, so an empty part may lack its empty line.
+        Err(Fault::Truncated { .. }) if lines.at == lines.whole.len() => Some((headers, Bytes::new())),
+        Err(_) => None,
     }
 }
 
@@ -401,5 +417,88 @@ mod tests {
         assert_eq!(again.headers().first("l").unwrap(), "4");
         assert_eq!(again.body(), message.body());
         assert_eq!(Message::parse(again.to_bytes()).unwrap(), again);
+    }
+
+    fn options_with(from: &str, to: &str) -> Result<Message, ParseError> {
+        Message::parse(Bytes::from(String::from_utf8(OPTIONS.to_vec()).unwrap().replace(from, to)))
+    }
+
+    #[test]
+    fn what_is_before_and_after_a_message_is_ignored() {
+        let message = options_with("OPTIONS sip", "\r\n\n\r\nOPTIONS sip").unwrap();
+        assert_eq!(message.body(), "body");
+        assert_eq!(options_with("X-A:", "L: 2\r\nX-A:").unwrap().body(), "bo");
+        assert_eq!(parse(b"\r\n\r\n").unwrap_err().fault, Fault::Empty);
+        assert_eq!(parse(b"").unwrap_err().status(), None);
+    }
+
+    #[test]
+    fn a_bare_lf_ends_a_line() {
+        assert_eq!(options_with("\r\n", "\n").unwrap(), parse(OPTIONS).unwrap());
+    }
+
+    #[test]
+    fn each_fault_of_a_request_has_its_answer() {
+        for (from, to, status, reason) in [
+            ("SIP/2.0\r\nv", "SIP/3.0\r\nv", 505, "Version Not Supported"),
+            ("sip:bob@example.com SIP", "<sip:bob@example.com> SIP", 400, "Bad Request-URI at octet 0"),
+            ("sip:bob@example.com SIP", "sip:bob@example.com  SIP", 400, "Bad Request-URI at octet 19"),
+            ("sip:bob@example.com SIP", "sip:bob@example.com?a=b SIP", 400, "Bad Request-URI at octet 19"),
+            ("X-A:", "Content-Length: 5\r\nX-A:", 400, "Content-Length 5 but body 4"),
+            ("X-A:", "l: 1\r\nl: 2\r\nX-A:", 400, "Repeated Content-Length"),
+            ("X-A:", "Max-Forwards: 256\r\nX-A:", 400, "Bad Max-Forwards at octet 0"),
+            ("X-A:", "X A:", 400, "Bad header at octet 160"),
+            ("X-A:", "X-A: \0", 400, "Bad header at octet 160"),
+            ("1 OPTIONS", "1 INVITE", 400, "CSeq method differs"),
+            ("i: 1@a\r\n", "", 400, "Missing Call-ID"),
+            ("\r\n\r\nbody", "\r\n", 400, "Headers end at octet 170 without an empty line"),
+        ] {
+            let error = options_with(from, to).expect_err(to);
+            let answer = error.response().unwrap_or_else(|| panic!("{to} is answered"));
+            assert_eq!((answer.status, answer.reason.as_ref()), (status, reason.as_bytes()), "{to}");
+            assert!(answer.headers.via().is_ok() && answer.headers.cseq().is_ok());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_dropped() {
+        for (from, to) in [
+            ("OPTIONS", "ACK"),
+            ("v: ", "w: "),
+            ("OPTIONS sip:bob@example.com SIP/2.0", "SIP/2.0 42 OK"),
+            ("OPTIONS sip:bob@example.com SIP/2.0", "SIP/2.0 700 OK"),
+            ("OPTIONS sip:bob@example.com SIP/2.0", "GET / HTTP/1.1"),
+        ] {
+            let text =
+                String::from_utf8(OPTIONS.to_vec()).unwrap().replace("i: 1@a\r\n", "").replacen(from, to, 1);
+            assert_eq!(Message::parse(Bytes::from(text)).expect_err(to).status(), None, "{to}");
+        }
+    }
+
+    #[test]
+    fn every_bound_is_kept() {
+        let line = |octets: usize| format!("X-A: {}\r\nX-A:", "a".repeat(octets));
+        assert!(options_with("X-A:", &line(limits::HEADER_BYTES_MAX - 10)).is_ok());
+        let long = options_with("X-A:", &line(limits::HEADER_BYTES_MAX)).unwrap_err();
+        assert_eq!(long.status(), Some(513));
+        let many =
+            options_with("X-A:", &format!("{}X-A:", "a:\r\n".repeat(limits::HEADERS_MAX))).unwrap_err();
+        assert_eq!((many.fault, many.status()), (Fault::TooManyHeaders, Some(513)));
+        let uri =
+            options_with("bob@", &format!("{}@", "b".repeat(limits::START_LINE_BYTES_MAX))).unwrap_err();
+        assert_eq!(uri.status(), Some(414));
+        let huge = Message::parse(Bytes::from(vec![b'a'; limits::MESSAGE_BYTES_MAX + 1])).unwrap_err();
+        assert_eq!(huge.fault, Fault::TooLong { have: limits::MESSAGE_BYTES_MAX + 1 });
+    }
+
+    #[test]
+    fn spelling_order_and_strange_octets_are_kept() {
+        let text = b"SIP/2.0 200 \xd0\xbd\xd0\xbe\r\nx-lower: \xff\xfe\r\nV : SIP/2.0/UDP h\r\nX-Empty:\r\nfrom:<sip:a@b>\r\n\
+            T:<sip:c@d>\r\nI:x\r\ncSeq:1 BYE\r\nContent-LENGTH: 0\r\n\r\n";
+        let message = parse(text).unwrap();
+        let written = message.to_bytes();
+        let expected = b"SIP/2.0 200 \xd0\xbd\xd0\xbe\r\nx-lower: \xff\xfe\r\nV: SIP/2.0/UDP h\r\nX-Empty: \r\nfrom: <sip:a@b>\r\n\
+            T: <sip:c@d>\r\nI: x\r\ncSeq: 1 BYE\r\nContent-LENGTH: 0\r\n\r\n";
+        assert_eq!(written, &expected[..]);
     }
 }

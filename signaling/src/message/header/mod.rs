@@ -1,16 +1,27 @@
 //! Headers as a list that keeps order and spelling (RFC 3261 §7.3), and one file per header that the stack reads.
 //! The typed readers of the list are in `typed.rs`.
 
+pub mod content_type;
 pub mod cseq;
+pub mod event;
 pub mod name;
 pub mod name_addr;
+pub mod reason;
+pub mod seconds;
 mod typed;
+pub mod user_to_user;
 pub mod via;
+pub mod warning;
 
+pub use content_type::ContentType;
 pub use cseq::CSeq;
+pub use event::{Event, SubscriptionState, Substate};
 pub use name::{Field, Name};
 pub use name_addr::NameAddr;
+pub use reason::Reason;
+pub use user_to_user::UserToUser;
 pub use via::Via;
+pub use warning::Warning;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -240,5 +251,82 @@ impl<'a> IntoIterator for &'a Headers {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers() -> Headers {
+        let mut headers = Headers::new();
+        headers.push("v", "1");
+        headers.push("X-A", "a");
+        headers.push("VIA", "2");
+        headers.push("x-a", "b");
+        headers
+    }
+
+    fn values(headers: &Headers, name: &str) -> Vec<Bytes> {
+        headers.all(name).cloned().collect()
+    }
+
+    #[test]
+    fn headers_are_found_by_any_spelling_in_order() {
+        assert_eq!(values(&headers(), "Via"), ["1", "2"]);
+        assert_eq!(values(&headers(), "x-A"), ["a", "b"]);
+        assert_eq!(headers().value(Field::Via).unwrap(), "1");
+        assert_eq!(headers().first("X-B"), None);
+    }
+
+    #[test]
+    fn set_replaces_all_and_set_first_only_the_first() {
+        let mut one = headers();
+        one.set("Via", "3");
+        assert_eq!((values(&one, "Via"), one.len()), (vec!["3".into()], 3));
+        assert_eq!(one.iter().next().unwrap().name.as_bytes(), b"v");
+        let mut two = headers();
+        two.set_first("X-A", "c");
+        two.set_first("X-B", "d");
+        assert_eq!((values(&two, "x-a"), two.len()), (vec!["c".into(), "b".into()], 5));
+    }
+
+    #[test]
+    fn headers_go_in_front_and_out() {
+        let mut list = headers();
+        list.push_front("Via", "0");
+        assert_eq!(values(&list, "Via"), ["0", "1", "2"]);
+        assert_eq!((list.remove("via"), list.remove("X-a"), list.len()), (3, 2, 0));
+    }
+
+    #[test]
+    fn a_value_cannot_end_its_line() {
+        let bad = Bytes::from_static(b"a\r\nX: y\0z");
+        assert_eq!(clean_value(&bad), "a  X: y z");
+        let mut out = BytesMut::new();
+        put_value(&bad, &mut out);
+        assert_eq!(out, "a  X: y z");
+    }
+
+    #[test]
+    fn an_escaped_nul_in_a_quoted_string_goes_out_as_it_came() {
+        let mut out = BytesMut::new();
+        put_value(b"\"a\\\0\" <sip:a@b>", &mut out);
+        assert_eq!(out, &b"\"a\\\0\" <sip:a@b>"[..]);
+    }
+
+    #[test]
+    fn typed_readers_say_which_header_is_wrong() {
+        let mut list = headers();
+        assert_eq!(list.from(), Err(HeaderError::Missing(Field::From)));
+        list.push("i", "a");
+        list.push("Call-ID", "a");
+        assert_eq!(list.call_id(), Err(HeaderError::Repeated(Field::CallId)));
+        list.push("Max-Forwards", "300");
+        assert_eq!(list.max_forwards(), Err(HeaderError::Syntax { field: Field::MaxForwards, at: 0 }));
+        list.push("Supported", "replaces, TIMER,");
+        list.push("k", "100rel");
+        assert!(list.has_token(Field::Supported, "timer") && list.has_token(Field::Supported, "100rel"));
+        assert_eq!(list.tokens(Field::Supported).count(), 3);
     }
 }

@@ -165,3 +165,81 @@ fn read_bracketed(scan: &mut Scan<'_>) -> Result<Bytes, SyntaxError> {
 fn read_bare_uri(scan: &mut Scan<'_>) -> Bytes {
     scan.take_while(|byte| !scan::is_space(byte) && !b",;?".contains(&byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &'static str) -> Result<NameAddr, SyntaxError> {
+        NameAddr::parse(&Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_quoted_name_with_escapes_is_read() {
+        let from =
+            parse("\"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>  ;  tag = 98asjd8").unwrap();
+        assert_eq!(from.display_text().unwrap(), "J Rosenberg \\\"");
+        assert_eq!(
+            (from.tag().unwrap().as_ref(), from.uri.user().unwrap().as_ref()),
+            (&b"98asjd8"[..], &b"jdrosen"[..])
+        );
+    }
+
+    #[test]
+    fn parameters_behind_a_bare_uri_belong_to_the_header() {
+        let bare = parse("sip:+19725552222@gw1.example.net;unknownparam").unwrap();
+        assert!(bare.params.has("unknownparam"));
+        assert!(bare.uri.sip().unwrap().params.is_empty());
+        let bracketed = parse("<sip:+19725552222@gw1.example.net;unknownparam>").unwrap();
+        assert!(bracketed.params.is_empty());
+        assert!(bracketed.uri.sip().unwrap().params.has("unknownparam"));
+    }
+
+    #[test]
+    fn names_of_tokens_and_none_are_read() {
+        assert_eq!(parse("caller<sip:caller@example.com>;tag=323").unwrap().display.unwrap(), "caller");
+        assert_eq!(parse("A. Bell  <sip:a@b>").unwrap().display.unwrap(), "A. Bell");
+        assert_eq!(parse(" <tel:+1> ").unwrap().display, None);
+        assert_eq!(parse("<sip:a@b>;tag=").unwrap().tag(), None);
+    }
+
+    #[test]
+    fn a_list_is_cut_at_its_own_commas_only() {
+        let text = Bytes::from_static(b"\"a, b\" <sip:a,b@c>;x=\"1,2\" , <sip:d@e?X=1>,sip:f@g");
+        let list = NameAddr::parse_list(&text).unwrap();
+        let uris: Vec<_> = list.iter().map(|address| address.uri.to_string()).collect();
+        assert_eq!(uris, ["sip:a,b@c", "sip:d@e?X=1", "sip:f@g"]);
+        assert!(NameAddr::parse(&text).is_err());
+        assert_eq!(NameAddr::parse_first(&text).unwrap(), list[0]);
+        let long = Bytes::from(["<sip:a@b>"; limits::LIST_ITEMS_MAX + 1].join(","));
+        assert!(NameAddr::parse_list(&long).is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let uri = Uri::parse(&Bytes::from_static(b"sips:a@[::1]:5061;lr")).unwrap();
+        let address = NameAddr::new(uri).with_display(b"Ann \"the \\ one\"\r\n").with_tag(b"t1");
+        let text = address.to_bytes();
+        assert_eq!(text, "\"Ann \\\"the \\\\ one\\\"  \" <sips:a@[::1]:5061;lr>;tag=t1");
+        assert_eq!(NameAddr::parse(&text).unwrap(), address);
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for bad in [
+            "",
+            "*",
+            "\"Mr. J. User <sip:j@e>",
+            "Bell, Alexander <sip:a@b>;tag=43",
+            "\"W\" < sip:t@e >",
+            "<sip:a@b",
+            "\"Joe\" <sip:joe@example.org>;;;;",
+            "sip:user@example.com?Route=x",
+            "\"a\" sip:b@c",
+            "<sip:a@b> c",
+            "<>",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -121,3 +121,72 @@ impl From<&Via> for Bytes {
         via.to_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &'static str) -> Result<Via, SyntaxError> {
+        Via::parse(&Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn white_space_may_stand_around_every_sign() {
+        let via = parse(
+            "SIP  / 2.0  / TCP     spindle.example.com : 5070  ; branch  =   z9hG4bK9ikj8  , SIP/2.0/UDP x",
+        )
+        .unwrap();
+        assert_eq!((via.transport.as_ref(), via.port), (&b"TCP"[..], Some(5070)));
+        assert_eq!(via.branch().unwrap(), "z9hG4bK9ikj8");
+        assert_eq!(via.host, Host::Name("spindle.example.com".into()));
+    }
+
+    #[test]
+    fn an_ipv6_sent_by_keeps_its_port_apart() {
+        let via =
+            parse("SIP/2.0/UDP [2001:db8::9:1]:6050;received=[2001:db8::1];branch=z9hG4bKas3-111").unwrap();
+        assert_eq!((via.host.ip(), via.port), (Some("2001:db8::9:1".parse().unwrap()), Some(6050)));
+        assert_eq!(via.received(), Some("2001:db8::1".parse().unwrap()));
+        assert!(via.to_bytes().starts_with(b"SIP/2.0/UDP [2001:db8::9:1]:6050;"));
+    }
+
+    #[test]
+    fn a_branch_is_unique_only_with_something_after_the_cookie() {
+        assert_eq!(parse("SIP/2.0/UDP h;branch=z9hG4bK").unwrap().unique_branch(), None);
+        assert_eq!(parse("SIP/2.0/UDP h;branch=1").unwrap().unique_branch(), None);
+        assert_eq!(parse("SIP/2.0/UDP h;branch=").unwrap().branch(), None);
+        assert_eq!(parse("SIP/2.0/UDP h;branch=z9hG4bKa").unwrap().unique_branch().unwrap(), "z9hG4bKa");
+    }
+
+    #[test]
+    fn the_source_is_noted_where_it_differs_or_rport_asks() {
+        let source = "192.0.2.7".parse().unwrap();
+        let mut same = parse("SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKa").unwrap();
+        same.set_source(source, 4321);
+        assert_eq!(same.to_bytes(), "SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKa");
+        let mut other = parse("SIP/2.0/UDP phone.example;branch=z9hG4bKa").unwrap();
+        other.set_source(source, 4321);
+        assert_eq!((other.received(), other.rport()), (Some(source), None));
+        let mut asks = parse("SIP/2.0/UDP 192.0.2.7;rport;branch=z9hG4bKa").unwrap();
+        assert_eq!(asks.rport(), Some(None));
+        asks.set_source(source, 4321);
+        assert_eq!(asks.to_bytes(), "SIP/2.0/UDP 192.0.2.7;rport=4321;branch=z9hG4bKa;received=192.0.2.7");
+    }
+
+    #[test]
+    fn what_is_no_via_is_refused() {
+        for bad in [
+            "",
+            "SIP/2.0/UDP",
+            "SIP/2.0 h",
+            "SIP/2.0/UDPh",
+            "SIP/2.0/UDP 192.0.2.15;;,;,,",
+            "SIP/2.0/UDP h:x",
+            "SIP/2.0/UDP h:70000",
+            "SIP/2.0/UDP h;branch=\"a",
+            "SIP/2.0/UDP h b",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}
