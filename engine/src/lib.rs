@@ -7,4 +7,5 @@ pub mod call;
 pub mod key;
 pub mod media;
 pub mod queue;
+pub mod settings;
 pub mod shard;

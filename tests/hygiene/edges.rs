@@ -19,8 +19,8 @@ const LEAVES: [&str; 5] = ["key", "limits", "settings", "metrics", "error"];
 
 /// The first that fits a path holds.
 const EDGES: [Edge; 13] = [
-    Edge { part: "codecs/", modules: &[], crates: &["baton_codecs"] },
-    Edge { part: "signaling/", modules: &[], crates: &["baton_signaling"] },
+    Edge { part: "codecs/", modules: &[], crates: &[] },
+    Edge { part: "signaling/", modules: &[], crates: &[] },
     Edge { part: "engine/src/key.rs", modules: &[], crates: &[] },
     Edge { part: "engine/src/limits.rs", modules: &[], crates: &[] },
     Edge { part: "engine/src/rtp/", modules: &[], crates: &["baton_signaling"] },
@@ -38,7 +38,7 @@ const EDGES: [Edge; 13] = [
         modules: &["rtp", "media", "call", "queue", "cluster", "shard"],
         crates: &["baton_signaling", "baton_codecs"],
     },
-    Edge { part: "engine/src/settings.rs", modules: &["queue"], crates: &["baton_signaling"] },
+    Edge { part: "engine/src/settings/", modules: &["queue"], crates: &["baton_signaling"] },
     Edge { part: "engine/src/", modules: &["queue", "shell"], crates: &["baton_signaling", "baton_engine"] },
 ];
 

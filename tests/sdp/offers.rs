@@ -59,7 +59,7 @@ fn a_video_line_is_refused_with_port_0_and_its_own_formats() {
 fn avpf_is_answered_as_avpf() {
     let answer = negotiate(LINPHONE.as_bytes(), &ours(&["PCMA"]), FIRST).unwrap();
     assert!(has_line(&answer.sdp, "m=audio 20000 RTP/AVPF 8 100"), "{}", text(&answer.sdp));
-    assert!(has_line(&answer.sdp, "a=sendonly"), "recvonly of the session level is mirrored");
+    assert!(has_line(&answer.sdp, "a=sendonly"), "recvonly of the session level gets its counterpart");
     assert!((answer.media.send, answer.media.receive) == (true, false));
 }
 

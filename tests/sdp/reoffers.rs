@@ -19,7 +19,7 @@ fn reoffer(session: &mut LocalSession, offer: &str) -> (Negotiated, String) {
 }
 
 #[test]
-fn each_direction_is_mirrored() {
+fn each_direction_gets_its_counterpart() {
     let cases = [
         ("a=sendrecv", "a=sendrecv", true, true),
         ("a=sendonly", "a=recvonly", false, true),

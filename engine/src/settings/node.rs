@@ -1,0 +1,278 @@
+//! `[sip]`, `[media]`, `[http]`, `[timers]`, `[limits]`: the node itself.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::document::{At, Found, Table};
+
+/// `[sip]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sip {
+    /// `listen`: where SIP is received, as `udp://address:port`. Default `["udp://127.0.0.1:5060"]`.
+    pub listen: Vec<Listen>,
+    /// `advertise`: the address written into Contact and Via where it is not the one listened on (behind NAT, or
+    /// listening on all). Default: none.
+    pub advertise: Option<IpAddr>,
+}
+
+/// One address to receive SIP at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Listen {
+    /// How.
+    pub transport: Transport,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// A SIP transport that a node can listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+}
+
+/// `[media]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// `address`: where RTP is received, and what SDP says. Default `"127.0.0.1"`.
+    pub address: IpAddr,
+    /// `ports`: the range of RTP and RTCP ports, `"first-last"`; a leg takes a pair, a call two or three legs.
+    /// Default `"20000-29999"`.
+    pub ports: Ports,
+}
+
+/// A range of ports used in pairs: RTP on the even one, RTCP on the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// The first, even.
+    pub first: u16,
+    /// The last, odd.
+    pub last: u16,
+}
+
+impl Ports {
+    /// How many pairs there are.
+    pub const fn pairs(self) -> u32 {
+        (self.last as u32 + 1 - self.first as u32) / 2
+    }
+
+    /// Whether `port` is one of them.
+    pub const fn contains(self, port: u16) -> bool {
+        port >= self.first && port <= self.last
+    }
+}
+
+/// `[http]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// `listen`: console, API, `/metrics`, `/healthz`, `/readyz`. Default `"127.0.0.1:8080"`. It has no login: keep
+    /// it on loopback or a network of your own.
+    pub listen: SocketAddr,
+}
+
+/// `[timers]`, in seconds but for names in `_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// `ai_provisional`: until the AI's first provisional response; then its next address is tried. 1–60, default 2.
+    pub ai_provisional: Duration,
+    /// `ai_answer`: until the AI has answered; then its next address is tried. 1–120, default 10.
+    pub ai_answer: Duration,
+    /// `media`: without a packet until a leg counts as silent. 2–3600, default 30.
+    pub media: Duration,
+    /// `ai_tail_ms`: most that is still played of the AI's sentence when a person has answered. 0–10000, default 1500.
+    pub ai_tail: Duration,
+    /// `probe`: between OPTIONS to each address of a peer. 5–3600, default 30.
+    pub probe: Duration,
+    /// `drain`: from SIGTERM until the calls that are left are ended. 0–86400, default 120.
+    pub drain: Duration,
+}
+
+/// `[limits]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `calls`: calls at once; more get 503. 1–100000, default 1000, or fewer where the ports do not carry as many.
+    pub calls: u32,
+    /// `calls_per_second`: new calls in a second; more get 503. 1–100000, default 1000.
+    pub calls_per_second: u32,
+    /// `handoffs_per_call`: how often a caller is given back to the AI before the announcement. 1–100, default 5.
+    pub handoffs_per_call: u32,
+}
+
+/// Ports of the well-known range are not ours (RFC 6335 §6).
+const PORT_MIN: u16 = 1024;
+/// Pairs that a call takes at its height: caller, AI kept, agent.
+const PAIRS_PER_CALL: u32 = 3;
+
+const LISTEN: Listen =
+    Listen { transport: Transport::Udp, address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060) };
+
+/// `[sip]`; the place is that of the first address that has one.
+pub(super) fn read_sip(root: &Table<'_>) -> Found<Sip> {
+    let table = root.table("sip");
+    let advertise = table.string("advertise").and_then(|found| match found.value.parse::<IpAddr>() {
+        Ok(address) if !address.is_unspecified() => Some(address),
+        _ => {
+            table.note(&found.at, "must be an IP address that others can reach");
+            None
+        }
+    });
+    let listen = match table.strings("listen") {
+        Some(list) => {
+            if list.value.is_empty() {
+                table.note(&list.at, "must name at least one address");
+            }
+            read_listen(&table, &list.value, advertise)
+        }
+        None => vec![LISTEN],
+    };
+    if let Some(tls) = table.table_if("tls") {
+        for key in ["certificate", "key", "ca", "client_ca"] {
+            tls.string(key);
+        }
+        tls.finish();
+        table.later(&tls.at, "TLS");
+    }
+    table.finish();
+    Found { value: Sip { listen, advertise }, at: table.at }
+}
+
+fn read_listen(table: &Table<'_>, list: &[Found<String>], advertise: Option<IpAddr>) -> Vec<Listen> {
+    let mut listen: Vec<Listen> = Vec::new();
+    for found in list {
+        let Some(one) = read_one_listen(table, found) else { continue };
+        if listen.contains(&one) {
+            table.note(&found.at, "is there twice");
+        }
+        if one.address.ip().is_unspecified() && advertise.is_none() {
+            table.note(&found.at, "listens on every address: `advertise` must say which one others are told");
+        }
+        listen.push(one);
+    }
+    listen
+}
+
+fn read_one_listen(table: &Table<'_>, found: &Found<String>) -> Option<Listen> {
+    let address = match found.value.split_once("://") {
+        Some(("udp", address)) => address,
+        Some((other @ ("tcp" | "tls" | "ws" | "wss"), _)) => {
+            table.later(&found.at, &format!("{other}://; only udp://"));
+            return None;
+        }
+        _ => {
+            table.note(&found.at, "must be like \"udp://127.0.0.1:5060\"");
+            return None;
+        }
+    };
+    match address.parse::<SocketAddr>() {
+        Ok(address) if address.port() != 0 => Some(Listen { transport: Transport::Udp, address }),
+        _ => {
+            table.note(&found.at, "must be an IP address and a port, like \"udp://127.0.0.1:5060\"");
+            None
+        }
+    }
+}
+
+/// `[media]`; the place is that of `ports`, if it is there.
+pub(super) fn read_media(root: &Table<'_>) -> Found<Media> {
+    let table = root.table("media");
+    let mut media = Media { address: LISTEN.address.ip(), ports: Ports { first: 20_000, last: 29_999 } };
+    let mut at = table.at.clone();
+    if let Some(found) = table.string("address") {
+        match found.value.parse::<IpAddr>() {
+            Ok(address) if !address.is_unspecified() && !address.is_multicast() => media.address = address,
+            _ => table
+                .note(&found.at, "must be the IP address at which others can reach us; it is told to them"),
+        }
+    }
+    if let Some(found) = table.string("ports") {
+        match read_ports(&found.value) {
+            Ok(ports) => media.ports = ports,
+            Err(problem) => table.note(&found.at, problem),
+        }
+        at = found.at;
+    }
+    table.finish();
+    Found { value: media, at }
+}
+
+fn read_ports(text: &str) -> Result<Ports, String> {
+    let parsed = text.split_once('-').and_then(|(first, last)| {
+        Some((first.trim().parse::<u16>().ok()?, last.trim().parse::<u16>().ok()?))
+    });
+    let Some((first, last)) = parsed else {
+        return Err("must be a range like \"20000-29999\"".to_owned());
+    };
+    if first < PORT_MIN {
+        return Err(format!("must begin at {PORT_MIN} or above"));
+    }
+    if first > last {
+        return Err("ends before it begins".to_owned());
+    }
+    if first % 2 != 0 || last.is_multiple_of(2) {
+        return Err(
+            "must begin with an even port and end with an odd one: RTP and RTCP go in pairs".to_owned()
+        );
+    }
+    let ports = Ports { first, last };
+    if ports.pairs() < PAIRS_PER_CALL {
+        return Err(format!("must hold at least {PAIRS_PER_CALL} pairs: that is what one call takes"));
+    }
+    Ok(ports)
+}
+
+/// `[http]`.
+pub(super) fn read_http(root: &Table<'_>) -> Http {
+    let table = root.table("http");
+    let mut http = Http { listen: SocketAddr::new(LISTEN.address.ip(), 8080) };
+    if let Some(found) = table.string("listen") {
+        match found.value.parse::<SocketAddr>() {
+            Ok(address) if address.port() != 0 => http.listen = address,
+            _ => table.note(&found.at, "must be an IP address and a port, like \"127.0.0.1:8080\""),
+        }
+    }
+    table.finish();
+    http
+}
+
+/// `[timers]`.
+pub(super) fn read_timers(root: &Table<'_>) -> Timers {
+    let table = root.table("timers");
+    let tail = table.integer("ai_tail_ms", 0..=10_000).map_or(1500, |found| found.value);
+    let timers = Timers {
+        ai_provisional: table.seconds("ai_provisional", 2, 1..=60),
+        ai_answer: table.seconds("ai_answer", 10, 1..=120),
+        media: table.seconds("media", 30, 2..=3600),
+        ai_tail: Duration::from_millis(u64::from(tail)),
+        probe: table.seconds("probe", 30, 5..=3600),
+        drain: table.seconds("drain", 120, 0..=86_400),
+    };
+    if timers.ai_provisional > timers.ai_answer {
+        let at = At { field: "timers.ai_provisional".to_owned(), ..table.at.clone() };
+        table.note(&at, "must not be longer than `ai_answer`: the answer would be given up first");
+    }
+    table.finish();
+    timers
+}
+
+/// `[limits]`.
+pub(super) fn read_limits(root: &Table<'_>, media: &Found<Media>) -> Limits {
+    let table = root.table("limits");
+    let pairs = media.value.ports.pairs();
+    let calls = match table.integer("calls", 1..=100_000) {
+        Some(found) => {
+            // Two legs at least: a call that waits for its third then waits for a port.
+            if found.value.saturating_mul(2) > pairs {
+                table.note(&found.at, format!("media.ports has {pairs} pairs; a call takes two or three"));
+            }
+            found.value
+        }
+        None => (pairs / PAIRS_PER_CALL).clamp(1, 1000),
+    };
+    let limits = Limits {
+        calls,
+        calls_per_second: table.integer("calls_per_second", 1..=100_000).map_or(1000, |found| found.value),
+        handoffs_per_call: table.integer("handoffs_per_call", 1..=100).map_or(5, |found| found.value),
+    };
+    table.finish();
+    limits
+}

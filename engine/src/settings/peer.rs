@@ -1,0 +1,179 @@
+//! `[[peers]]`: whom we speak with, and how.
+
+use baton_signaling::sdp::Codec;
+
+use super::document::{Found, Table};
+use super::value::{self, Network, Secret};
+
+/// One of `[[peers]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// `name`: what flows, queues, logs and metrics call it. Letters, digits and `-_.`.
+    pub name: String,
+    /// `from`: addresses and networks that may call in as this peer. Default none.
+    pub from: Vec<Network>,
+    /// `uris`: where it is called, first to be tried first. Needed of a flow's `ai`. Default none.
+    pub uris: Vec<String>,
+    /// `codecs`: of `"opus"`, `"PCMU"`, `"PCMA"`, best first. Default all three in this order.
+    pub codecs: Vec<Codec>,
+    /// `headers`: added to each INVITE we send it, as `{ "X-Name" = "value" }`. Default none.
+    pub headers: Vec<(String, Secret)>,
+    /// `repair`: whether a lossy leg that could be relayed is decoded and concealed: `"auto"` (default), `"never"`;
+    /// `"always"` is not supported yet.
+    pub repair: Repair,
+    /// `calls`: its calls at once; more get 503. Default no limit but the node's.
+    pub calls: Option<u32>,
+    /// `calls_per_second`: its new calls in a second; more get 503. Default no limit but the node's.
+    pub calls_per_second: Option<u32>,
+    /// `refer_to`: where its REFER may point besides our own names and queues: SIP URIs in which one `*` stands for
+    /// any run of characters. Default none.
+    pub refer_to: Vec<String>,
+}
+
+/// Whether a leg that could be relayed is repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// Where its loss is audible.
+    Auto,
+    /// Never.
+    Never,
+}
+
+/// Most URIs of a peer: each silent one costs a caller `ai_provisional` seconds.
+const URIS_MAX: usize = 8;
+/// Headers that the stack writes itself: one of the file's would make a message with two.
+const RESERVED: [&str; 17] = [
+    "Via",
+    "From",
+    "To",
+    "Call-ID",
+    "CSeq",
+    "Contact",
+    "Max-Forwards",
+    "Content-Length",
+    "Content-Type",
+    "Route",
+    "Record-Route",
+    "Allow",
+    "Supported",
+    "Require",
+    "Authorization",
+    "Proxy-Authorization",
+    "Session-ID",
+];
+
+pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
+    let name = value::name(table);
+    let peer = Peer {
+        name: name.value.clone(),
+        from: read_from(table),
+        uris: read_uris(table),
+        codecs: read_codecs(table),
+        headers: read_headers(table),
+        repair: read_repair(table),
+        calls: table.integer("calls", 1..=100_000).map(|found| found.value),
+        calls_per_second: table.integer("calls_per_second", 1..=100_000).map(|found| found.value),
+        refer_to: read_refer_to(table),
+    };
+    read_later(table);
+    table.finish();
+    Found { value: peer, at: name.at }
+}
+
+fn read_from(table: &Table<'_>) -> Vec<Network> {
+    let list = table.strings("from").map(|list| list.value).unwrap_or_default();
+    list.iter().filter_map(|text| value::network(table, text)).collect()
+}
+
+fn read_uris(table: &Table<'_>) -> Vec<String> {
+    let Some(list) = table.strings("uris") else { return Vec::new() };
+    if list.value.len() > URIS_MAX {
+        table.note(&list.at, format!("may hold at most {URIS_MAX} addresses"));
+    }
+    for uri in &list.value {
+        value::is_uri(table, uri);
+    }
+    list.value.into_iter().map(|uri| uri.value).collect()
+}
+
+fn read_codecs(table: &Table<'_>) -> Vec<Codec> {
+    let Some(list) = table.strings("codecs") else {
+        return ["opus", "PCMU", "PCMA"].into_iter().filter_map(Codec::named).collect();
+    };
+    if list.value.is_empty() {
+        table.note(&list.at, "must name at least one codec");
+    }
+    let mut codecs: Vec<Codec> = Vec::new();
+    for name in &list.value {
+        match Codec::named(&name.value) {
+            Some(codec) if codecs.contains(&codec) => table.note(&name.at, "is there twice"),
+            Some(codec) => codecs.push(codec),
+            None => table.note(&name.at, "must be \"opus\", \"PCMU\" or \"PCMA\""),
+        }
+    }
+    codecs
+}
+
+fn read_headers(table: &Table<'_>) -> Vec<(String, Secret)> {
+    let headers = table.table("headers");
+    let mut read: Vec<(String, Secret)> = Vec::new();
+    for (name, text) in headers.pairs() {
+        if !value::is_token(&name.value) {
+            table.note(&name.at, "is no header name (RFC 3261 §25.1)");
+        } else if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(&name.value)) {
+            table.note(&name.at, "is a header that the SIP stack writes itself");
+        } else if read.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name.value)) {
+            table.note(&name.at, "is there twice: header names are compared without case");
+        }
+        if text.value.chars().any(|c| c.is_control()) {
+            table.note(&text.at, "holds a line end or another control character");
+        }
+        read.push((name.value, Secret::new(text.value)));
+    }
+    read
+}
+
+fn read_repair(table: &Table<'_>) -> Repair {
+    let words = [("auto", Some(Repair::Auto)), ("never", Some(Repair::Never)), ("always", None)];
+    let Some(found) = table.choice("repair", &words) else { return Repair::Auto };
+    if found.value.is_none() {
+        table.later(&found.at, "\"always\"; use \"auto\" or \"never\"");
+    }
+    found.value.unwrap_or(Repair::Auto)
+}
+
+fn read_refer_to(table: &Table<'_>) -> Vec<String> {
+    let list = table.strings("refer_to").map(|list| list.value).unwrap_or_default();
+    let one = |found: &Found<String>| {
+        // The star may stand for a part of a URI that must have something there.
+        let filled = Found { value: found.value.replacen('*', "x", 1), at: found.at.clone() };
+        value::pattern(table, found).filter(|_| value::is_uri(table, &filled))
+    };
+    list.iter().filter_map(one).collect()
+}
+
+/// Keys of the contract whose feature is not there.
+fn read_later(table: &Table<'_>) {
+    if let Some(found) = table.choice("srtp", &[("off", false), ("optional", true), ("required", true)])
+        && found.value
+    {
+        table.later(&found.at, "SRTP; only \"off\"");
+    }
+    if let Some(auth) = table.table_if("auth") {
+        auth.required("username");
+        auth.required("password");
+        auth.finish();
+        table.later(&auth.at, "digest authentication");
+    }
+    if let Some(challenge) = table.table_if("challenge") {
+        challenge.required("realm");
+        challenge.table("users").pairs();
+        challenge.finish();
+        table.later(&challenge.at, "digest authentication");
+    }
+    if let Some(found) = table.integer("session_expires", 0..=86_400)
+        && found.value != 0
+    {
+        table.later(&found.at, "session timers of our own; only 0");
+    }
+}
