@@ -19,8 +19,8 @@ const LEAVES: [&str; 5] = ["key", "limits", "settings", "metrics", "error"];
 
 /// The first that fits a path holds.
 const EDGES: [Edge; 13] = [
-    Edge { part: "codecs/", modules: &[], crates: &[] },
-    Edge { part: "signaling/", modules: &[], crates: &[] },
+    Edge { part: "codecs/", modules: &[], crates: &["baton_codecs"] },
+    Edge { part: "signaling/", modules: &[], crates: &["baton_signaling"] },
     Edge { part: "engine/src/key.rs", modules: &[], crates: &[] },
     Edge { part: "engine/src/limits.rs", modules: &[], crates: &[] },
     Edge { part: "engine/src/rtp/", modules: &[], crates: &["baton_signaling"] },

@@ -21,7 +21,7 @@ fn unfinished(file: &Source) -> Vec<Finding> {
 fn traces(path: &str, text: &str) -> Vec<Finding> {
     const PLACES: [&str; 8] =
         ["/work/", "/home/", "/root/", "/Users/", "/mnt/", "/tmp/kit", "target/debug/", "C:\\"];
-    const HOSTS: [&str; 6] = ["artifactory", "nexus", "mirror", "sparse+http", "pypi.", ".internal/"];
+    const HOSTS: [&str; 6] = ["artifactory", "nexus", "mirror.", "sparse+http", "pypi.", ".internal/"];
     let allowed = |line: &str| line.contains("registry+https://github.com/rust-lang/crates.io-index");
     let found = |line: &str| {
         let line = line.to_ascii_lowercase();
