@@ -252,8 +252,7 @@ impl StartLine {
             return None;
         }
         let method = Method::parse(&line.slice(..first))?;
-        let uri = line
-            .slice((first + 1).min(version_at)..version_at.saturating_sub(1).max(first + 1).min(version_at));
+        let uri = line.slice_ref(line.get(first + 1..version_at - 1).unwrap_or_default());
         let fault = Self::request_fault(&uri, version, line.len(), last);
         Some(Self::Request { method, uri, fault })
     }

@@ -19,6 +19,7 @@ pub use event::{Event, SubscriptionState, Substate};
 pub use name::{Field, Name};
 pub use name_addr::NameAddr;
 pub use reason::Reason;
+pub use seconds::RetryAfter;
 pub use user_to_user::UserToUser;
 pub use via::Via;
 pub use warning::Warning;
