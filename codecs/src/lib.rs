@@ -10,7 +10,7 @@
 //! - The caller owns every buffer. A method writes to the front of the slice it is given and returns how much it
 //!   wrote; what lies behind is left as it was.
 //! - After `new` nothing allocates, blocks, logs, reads a clock or draws from a random source. The one exception
-//!   is the encoder of feature `pure-opus`, whose library allocates scratch space in each frame.
+//!   is Opus with feature `pure-opus`, whose library allocates scratch space in most frames.
 //! - A peer's bad payload is a [`CodecError`], never a panic, and leaves a decoder usable for the next one.
 //! - `reset` makes a codec forget the stream it has heard and keep its settings.
 

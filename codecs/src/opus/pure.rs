@@ -1,6 +1,6 @@
 //! Opus in Rust alone, through crate `opus-pure`. See [`super`] for what is asked of it.
 //!
-//! Its encoder allocates scratch space in each frame and anew at a reset; its decoder does not.
+//! Its encoder allocates scratch space in each frame and anew at a reset; its decoder in some kinds of frame.
 
 use opus_pure::{Application, Error, OpusDecoder, OpusEncoder};
 
