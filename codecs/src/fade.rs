@@ -2,6 +2,8 @@
 //!
 //! What it leaves out: whom to mix with whom, and automatic gain.
 
+use crate::to_sample;
+
 /// A gain that moves evenly from where it is to where it is told, so that no change clicks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ramp {
@@ -41,7 +43,7 @@ impl Ramp {
             return;
         }
         for sample in samples {
-            *sample = (f32::from(*sample) * self.gain).round() as i16; // `as` saturates
+            *sample = to_sample(f32::from(*sample) * self.gain);
             self.advance();
         }
     }

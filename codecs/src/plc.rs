@@ -7,6 +7,9 @@
 //! period sounds like speech for no longer than that. When sound comes back the made-up signal runs on under it for
 //! a few milliseconds and is cross-faded out.
 
+use std::ops::RangeInclusive;
+
+use crate::dot;
 use crate::fade::cross_fade;
 
 /// Shortest period looked for: 5 ms, 200 Hz. A higher voice is repeated two or three periods at a time.
@@ -109,33 +112,28 @@ impl Concealer {
     }
 }
 
-/// The lag at which the last 20 ms resemble what lay before them best: the highest normalised correlation, found on
-/// every second sample first and then on all of them around the best.
+/// The lag at which the last 20 ms resemble what lay before them best: the highest normalised correlation, found at
+/// half the rate first and then at the full one around the best.
 fn pitch_lag(history: &[i16; HISTORY]) -> usize {
-    let mut best = (f32::MIN, LAG_MIN);
-    for lag in (LAG_MIN..=LAG_MAX).step_by(2) {
-        best = better(best, (likeness(history, lag, 2), lag));
-    }
-    let around = best.1.saturating_sub(1).max(LAG_MIN)..=(best.1 + 1).min(LAG_MAX);
-    around.map(|lag| (likeness(history, lag, 1), lag)).fold((f32::MIN, LAG_MIN), better).1
+    let fine = history.map(f32::from);
+    let mut coarse = [0.0; HISTORY / 2];
+    coarse.iter_mut().zip(fine.chunks_exact(2)).for_each(|(sum, pair)| *sum = pair[0] + pair[1]);
+    let half = best_lag(&coarse, LAG_MAX / 2, LAG_MIN / 2..=LAG_MAX / 2);
+    let around = (2 * half - 1).max(LAG_MIN)..=(2 * half + 1).min(LAG_MAX);
+    best_lag(&fine, LAG_MAX, around)
 }
 
-/// The pair with the higher likeness; of equals the first, which has the shorter lag.
-fn better(a: (f32, usize), b: (f32, usize)) -> (f32, usize) {
-    if b.0 > a.0 { b } else { a }
-}
-
-/// Correlation of the window with itself one lag earlier, over the root of the earlier one's energy.
-fn likeness(history: &[i16; HISTORY], lag: usize, every: usize) -> f32 {
-    let window = &history[LAG_MAX..];
-    let earlier = &history[LAG_MAX - lag..HISTORY - lag];
-    let (mut cross, mut energy) = (0i64, 0i64);
-    for (&a, &b) in window.iter().zip(earlier).step_by(every) {
-        let (a, b) = (i32::from(a), i32::from(b));
-        cross += i64::from(a * b);
-        energy += i64::from(b * b);
-    }
-    cross as f32 / (energy as f32).sqrt().max(1.0)
+/// The lag of highest likeness between what follows the first `lag_max` samples and itself one lag earlier; of equals
+/// the shortest.
+fn best_lag(sound: &[f32], lag_max: usize, lags: RangeInclusive<usize>) -> usize {
+    let window = &sound[lag_max..];
+    let likeness = |lag: usize| {
+        let earlier = &sound[lag_max - lag..sound.len() - lag];
+        dot(window, earlier) / dot(earlier, earlier).sqrt().max(1.0)
+    };
+    let first = (f32::MIN, *lags.start());
+    let better = |best: (f32, usize), one: (f32, usize)| if one.0 > best.0 { one } else { best };
+    lags.map(|lag| (likeness(lag), lag)).fold(first, better).1
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 use std::f64::consts::PI;
 
-use crate::{CodecError, Rate, room};
+use crate::{CodecError, Rate, dot, room, to_sample};
 
 /// Taps for each sample of the lower rate. The sound is delayed by half of them.
 const TAPS: usize = 64;
@@ -95,22 +95,11 @@ impl Resampler {
         let windows = self.line.windows(taps).step_by(self.stride);
         for (outputs, window) in output.chunks_mut(self.phases.len()).zip(windows) {
             for (sample, phase) in outputs.iter_mut().zip(&self.phases) {
-                *sample = dot(window, phase).round() as i16; // `as` saturates
+                *sample = to_sample(dot(window, phase));
             }
         }
         self.line.copy_within(input.len()..input.len() + taps - 1, 0);
     }
-}
-
-/// Sum of products, in eight lanes so that the compiler may use them.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += a * b;
-        }
-    }
-    lanes.iter().sum()
 }
 
 /// The low-pass at the higher rate, with unity gain: `TAPS × factor` taps.
