@@ -7,5 +7,6 @@ pub mod call;
 pub mod key;
 pub mod media;
 pub mod queue;
+pub mod rtp;
 pub mod settings;
 pub mod shard;
