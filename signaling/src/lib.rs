@@ -3,13 +3,16 @@
 //!
 //! What it leaves out: sockets, DNS, runtimes, and any knowledge of codecs or media.
 
+mod dialog;
 pub mod endpoint;
 pub mod limits;
 pub mod message;
 mod random;
+mod refer;
 pub mod route;
 pub mod sdp;
 mod time;
+mod transaction;
 
 pub use random::Random;
 pub use time::{Time, earliest};

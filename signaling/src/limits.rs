@@ -66,3 +66,9 @@ pub const BODY_PARTS_MAX: usize = 16;
 
 /// Octets of a multipart boundary (RFC 2046 §5.1.1).
 pub const BOUNDARY_BYTES_MAX: usize = 70;
+
+/// Forks of one INVITE whose 2xx are acknowledged, all but one of them to be ended; a proxy rings a handful of phones.
+pub const FORKS_ENDED: usize = 16;
+
+/// How long the subscription of a REFER of ours is believed at the most, whatever its NOTIFY says.
+pub const WATCH_MAX: Duration = Duration::from_secs(3600);

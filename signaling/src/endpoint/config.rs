@@ -74,7 +74,7 @@ pub struct Counters {
     pub transactions_active: u64,
     /// Legs alive, those that only wait for a subscription or an answer to BYE included.
     pub legs_active: u64,
-    /// REFER subscriptions alive, at either end.
+    /// Subscriptions of REFERs of theirs alive.
     pub subscriptions_active: u64,
     /// Client transactions ended by Timer B or F.
     pub timeouts: u64,

@@ -1,0 +1,235 @@
+//! Calls that go out: the INVITE, its answers and forks, its ACK and its CANCEL (RFC 3261 §9.1, §13.2).
+
+use bytes::Bytes;
+
+use super::leg::{LegState, Phase};
+use super::sending::{Outcome, add_body, add_headers, derived};
+use super::table::{ClientMachine, Purpose};
+use super::{Endpoint, Event, Failure, Invite, Leg};
+use crate::Time;
+use crate::dialog::Dialog;
+use crate::limits;
+use crate::message::{CSeq, Field, Headers, Method, NameAddr, Request, Response, Uri};
+use crate::transaction::T1_64;
+
+impl Endpoint {
+    pub(super) fn send_invite(&mut self, now: Time, invite: Invite) -> Leg {
+        let leg = Leg(self.next_key());
+        if self.legs.len() >= self.config.legs_max || self.table.len() >= self.config.transactions_max {
+            self.counters.rejected.overload += 1;
+            let failure = Failure::Status(503);
+            self.events.push_back(Event::Refused { leg, failure, response: None });
+            return leg;
+        }
+        let (tag, call_id) = (self.random.token(""), self.mint_call_id());
+        let flow = invite.flow;
+        let mut request = self.request_outside(Method::Invite, &invite.uri, &invite.from, &tag, &call_id);
+        request.headers.push(Field::Contact, self.contact(flow));
+        request.headers.push(Field::Allow, self.allow());
+        if !self.config.supported.is_empty() {
+            request.headers.push(Field::Supported, self.config.supported.join(", "));
+        }
+        add_headers(&mut request.headers, invite.headers);
+        add_body(&mut request.headers, &mut request.body, invite.body);
+        let client = self.send_request(now, flow, request, Purpose::Invite(leg));
+        let mut state = LegState::new(Phase::Calling(client), call_id, tag);
+        state.owns_call_id = true;
+        self.add_leg(leg, state);
+        leg
+    }
+
+    /// A request that belongs to no dialog (§8.1.1), without Via and Contact.
+    pub(super) fn request_outside(
+        &mut self,
+        method: Method,
+        uri: &Bytes,
+        from: &Bytes,
+        tag: &[u8],
+        call_id: &Bytes,
+    ) -> Request {
+        let from = match NameAddr::parse(from) {
+            Ok(from) => from.with_tag(tag).to_bytes(),
+            Err(_) => Bytes::from([b"<sip:anonymous@anonymous.invalid>;tag=", tag].concat()),
+        };
+        // A To may have no URI headers; the Request-URI that is dialled is the same URI (§19.1.1).
+        let uri = match Uri::parse(uri) {
+            Ok(Uri::Sip(mut sip)) => {
+                sip.headers = None;
+                Uri::Sip(sip).to_bytes()
+            }
+            _ => uri.clone(),
+        };
+        let to = Bytes::from([b"<", &uri[..], b">"].concat());
+        let mut request = Request::new(method.clone(), uri);
+        request.headers.push(Field::MaxForwards, "70");
+        request.headers.push(Field::From, from);
+        request.headers.push(Field::To, to);
+        request.headers.push(Field::CallId, call_id.clone());
+        request.headers.push(Field::CSeq, CSeq { number: 1, method }.to_bytes());
+        request
+    }
+
+    /// A Call-ID that leads back to this shard.
+    pub(super) fn mint_call_id(&mut self) -> Bytes {
+        let draw = |random: &mut crate::Random| {
+            let (first, second) = (random.draw(), random.draw());
+            Bytes::from(format!("{first:016x}{second:016x}"))
+        };
+        let mut call_id = draw(&mut self.random);
+        if let Some(shard) = self.config.shard {
+            for _ in 0..limits::CALL_ID_DRAWS {
+                if shard.owns(&call_id) {
+                    break;
+                }
+                call_id = draw(&mut self.random);
+            }
+        }
+        call_id
+    }
+
+    /// Gives up an INVITE of ours, as soon as §9.1 allows.
+    pub(super) fn give_up(&mut self, now: Time, leg: Leg, headers: Headers) {
+        let Some(state) = self.legs.get_mut(&leg) else { return self.counters.commands_ignored += 1 };
+        let Phase::Calling(client) = state.phase else { return self.counters.commands_ignored += 1 };
+        state.quiet = true;
+        state.phase = Phase::Cancelling(client, Some(headers));
+        self.send_cancel_if_allowed(now, leg);
+        self.settle(now, leg);
+    }
+
+    fn send_cancel_if_allowed(&mut self, now: Time, leg: Leg) {
+        let Some(state) = self.legs.get_mut(&leg) else { return };
+        let Phase::Cancelling(client, headers) = &mut state.phase else { return };
+        let Some(entry) = self.table.clients.get(client) else { return };
+        let ClientMachine::Invite(machine) = &entry.machine else { return };
+        if !machine.is_proceeding() {
+            return;
+        }
+        let (Some(headers), Some(invite)) = (headers.take(), entry.request.as_deref()) else { return };
+        let mut cancel = derived(invite, Method::Cancel);
+        add_headers(&mut cancel.headers, headers);
+        let branch = invite.headers.via().ok().and_then(|via| via.branch()).unwrap_or_default();
+        // §9.1: with no final answer within 64·T1 the INVITE counts as cancelled.
+        state.give_up = Some(now + T1_64);
+        let flow = entry.flow;
+        self.send_branch(now, flow, cancel, Purpose::Nothing, &branch);
+    }
+
+    /// A response other than a rejection has come to a request of ours.
+    pub(super) fn deliver(&mut self, now: Time, id: u64, response: Response) {
+        let Some(entry) = self.table.clients.get(&id) else { return };
+        let purpose = entry.purpose;
+        if response.status >= 300 {
+            let failure = Failure::Status(response.status);
+            return self.conclude(now, id, Err((failure, Some(response))));
+        }
+        match (purpose, response.is_provisional()) {
+            (Purpose::Invite(leg), true) => self.handle_progress(now, leg, response),
+            (Purpose::Invite(leg), false) => self.handle_accepted(now, id, leg, response),
+            (Purpose::Reinvite(leg), false) => self.handle_reaccepted(now, id, leg, response),
+            (_, true) => {}
+            (_, false) => self.conclude(now, id, Ok(response)),
+        }
+    }
+
+    fn handle_progress(&mut self, now: Time, leg: Leg, response: Response) {
+        match self.legs.get(&leg).map(|state| &state.phase) {
+            Some(Phase::Calling(_)) if response.status > 100 => {
+                self.events.push_back(Event::Progress { leg, response });
+            }
+            Some(Phase::Cancelling(..)) => {
+                self.send_cancel_if_allowed(now, leg);
+                self.settle(now, leg);
+            }
+            _ => {}
+        }
+    }
+
+    /// 2xx to the first INVITE, of the first fork or of another, for the first time or again.
+    fn handle_accepted(&mut self, now: Time, id: u64, leg: Leg, response: Response) {
+        let Some(entry) = self.table.clients.get(&id) else { return };
+        let tag = response.headers.to().ok().and_then(|to| to.tag()).unwrap_or_default();
+        if entry.acks.iter().any(|(of, ..)| *of == tag) {
+            return self.repeat_ack(id, &tag);
+        }
+        if entry.acks.len() >= limits::FORKS_ENDED {
+            return;
+        }
+        let is_first = entry.acks.is_empty();
+        let Some(invite) = entry.request.as_deref() else { return };
+        let mut dialog = Dialog::of_response(invite, &response, entry.flow);
+        let cseq = invite.headers.cseq().map_or(0, |cseq| cseq.number);
+        self.acknowledge(id, tag, &dialog, cseq);
+        let phase = self.legs.get_mut(&leg).filter(|_| is_first);
+        match phase {
+            Some(state) if matches!(state.phase, Phase::Calling(_) | Phase::Cancelling(..)) => {
+                let cancelled = matches!(state.phase, Phase::Cancelling(..));
+                (state.phase, state.dialog, state.give_up) = (Phase::Up, Some(dialog), None);
+                if cancelled {
+                    self.send_bye(now, leg, Headers::new());
+                } else {
+                    self.events.push_back(Event::Answered { leg, response });
+                }
+                self.settle(now, leg);
+            }
+            _ => {
+                // §13.2.2.4: who answers second is thanked and let go.
+                self.counters.forks_ended += 1;
+                let number = dialog.next_cseq();
+                let bye = dialog.request(Method::Bye, number);
+                self.send_request(now, dialog.flow(), bye, Purpose::Nothing);
+            }
+        }
+    }
+
+    /// Sends the ACK to a 2xx and keeps it to be sent again.
+    pub(super) fn acknowledge(&mut self, id: u64, tag: Bytes, dialog: &Dialog, cseq: u32) {
+        let flow = dialog.flow();
+        let wire = self.send_ack(flow, dialog.request(Method::Ack, cseq));
+        if let Some(entry) = self.table.clients.get_mut(&id) {
+            // Own octets: a slice would keep the response's datagram alive.
+            entry.acks.push((Bytes::copy_from_slice(&tag), flow, wire));
+            entry.wire = Bytes::new();
+        }
+    }
+
+    /// A request of ours has its outcome, other than the 2xx of an INVITE.
+    pub(super) fn conclude(&mut self, now: Time, id: u64, outcome: Outcome) {
+        let Some(entry) = self.table.clients.get(&id) else { return };
+        match entry.purpose {
+            Purpose::Invite(leg) => self.conclude_invite(now, leg, outcome),
+            Purpose::Reinvite(leg) => self.conclude_reinvite(now, leg, outcome),
+            Purpose::Bye(leg) => {
+                self.close(now, leg);
+                self.settle(now, leg);
+            }
+            Purpose::Notify(leg, key) => self.conclude_notify(now, leg, key, outcome),
+            Purpose::Refer(leg, key, cseq) => {
+                if outcome.is_err() {
+                    self.unwatch(leg, cseq);
+                }
+                self.conclude_request(now, leg, key, outcome);
+            }
+            Purpose::Request(leg, key) => self.conclude_request(now, leg, key, outcome),
+            Purpose::Probe(key) => {
+                let result = outcome.map_err(|(failure, _)| failure);
+                self.events.push_back(Event::ProbeReplied { key, result });
+            }
+            Purpose::Nothing => {}
+        }
+    }
+
+    fn conclude_invite(&mut self, now: Time, leg: Leg, outcome: Outcome) {
+        let Some(state) = self.legs.get(&leg) else { return };
+        let (quiet, calling) =
+            (state.quiet, matches!(state.phase, Phase::Calling(_) | Phase::Cancelling(..)));
+        if !calling {
+            return;
+        }
+        if let (false, Err((failure, response))) = (quiet, outcome) {
+            self.events.push_back(Event::Refused { leg, failure, response });
+        }
+        self.close(now, leg);
+        self.settle(now, leg);
+    }
+}
