@@ -10,14 +10,17 @@ use serde::Serialize;
 use baton_signaling::Time;
 
 use crate::call::counters::Counters;
-use crate::call::leg::Leg;
-use crate::call::record::{CallSnapshot, HandoffState};
+use crate::call::flow::Dialing;
+use crate::call::handoff::{Handoff, Tally};
+use crate::call::leg::{Farewell, Leg};
+use crate::call::record::HandoffState;
 use crate::call::settings::CallSettings;
 use crate::call::state::State;
 use crate::call::timeline::Timeline;
 use crate::call::timers::Timers;
-use crate::call::{Action, EndReason, Header, Input, Role};
+use crate::call::{Action, EndReason, Header, Input, LegEnd, Moment, Role, SipEvent, Timer};
 use crate::key::{CallKey, LegId};
+use crate::media::{MediaEvent, Order, Prompt};
 
 /// The INVITE a call begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,27 +41,112 @@ pub struct Incoming {
 /// [`Call::poll_action`] and re-arms its one timer from [`Call::poll_timeout`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Call {
-    key: CallKey,
-    id: String,
+    pub(super) key: CallKey,
+    pub(super) id: String,
     #[serde(skip)]
-    settings: Arc<CallSettings>,
-    seed: u64,
-    state: State,
-    user: String,
-    source: SocketAddr,
-    began: Time,
-    ended: Option<Time>,
-    end: Option<EndReason>,
-    flow: Option<usize>,
-    legs: Vec<Leg>,
-    timers: Timers,
-    timeline: Timeline,
-    counters: Counters,
-    handoff: Option<HandoffState>,
+    pub(super) settings: Arc<CallSettings>,
+    pub(super) seed: u64,
+    pub(super) stage: Stage,
+    pub(super) user: String,
+    pub(super) source: SocketAddr,
+    pub(super) began: Time,
+    pub(super) ended: Option<Time>,
+    pub(super) end: Option<EndReason>,
+    pub(super) flow: Option<usize>,
+    pub(super) legs: Vec<Leg>,
+    pub(super) legs_made: u16,
+    pub(super) timers: Timers,
+    pub(super) timeline: Timeline,
+    pub(super) counters: Counters,
+    pub(super) context: super::carried::Carried,
+
+    /// The caller's offer, until it is answered.
+    pub(super) caller_offer: Option<Bytes>,
+    /// The codec chosen for the caller, once and for all.
+    pub(super) caller_codec: Option<String>,
+    /// The caller is to have its 200 as soon as it has its port.
+    pub(super) answer_wanted: bool,
+    /// OPTIONS to a silent caller waits for its answer.
+    pub(super) caller_probed: bool,
+    /// Why the caller's offer was refused, for the refusal.
     #[serde(skip)]
-    actions: VecDeque<Action>,
+    pub(super) warning: Option<Header>,
+    /// From of the legs we begin.
+    pub(super) from: String,
+    /// What the caller is to hear.
+    pub(super) feed: Feed,
+
+    /// The silent leg behind the caller that is being probed.
+    pub(super) far_silent: Option<LegId>,
+    /// Why no AI answers, while addresses of it are tried.
+    pub(super) ai_failure: Option<EndReason>,
+    /// The AI is called again, after the caller has been elsewhere: `X-Handoff-Result` says how that went.
+    pub(super) result: Option<String>,
+    pub(super) returns: u32,
+
+    pub(super) handoff: Option<Handoff>,
+    pub(super) handoff_state: Option<HandoffState>,
+    /// Tries at agents since the caller was last with somebody.
+    pub(super) tally: Tally,
+    /// A leg whose handoff has succeeded and which has yet to say BYE.
+    pub(super) farewell: Option<LegId>,
+    pub(super) stay: Stay,
+    /// The queue last entered.
+    pub(super) queue: Option<String>,
+    /// Queues entered one after the other without a person between.
+    pub(super) hops: u32,
+
+    #[serde(skip)]
+    pub(super) actions: VecDeque<Action>,
     /// `Action::End` has been asked for.
-    over: bool,
+    pub(super) over: bool,
+}
+
+/// Where a call stands, with what only that state has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Stage {
+    Incoming,
+    DialingAi(Dialing),
+    WithAi { ai: LegId },
+    HandoffRequested,
+    Queued { announcing: Option<EndReason> },
+    RingingAgent { agent: LegId },
+    WithAgent { agent: LegId },
+    Ended,
+}
+
+/// Whether the queues have us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Stay {
+    Outside,
+    /// Enter was sent; no word yet.
+    Entering,
+    Inside,
+}
+
+/// What the caller is to hear. Orders go out once the caller's media is open, and again when it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Feed {
+    Nothing,
+    Bridge(LegId),
+    Park { tail: Option<LegId>, hold: Prompt },
+    Join(LegId),
+    Announce(Prompt),
+}
+
+impl Stage {
+    pub(super) fn state(self) -> State {
+        match self {
+            Self::Incoming => State::Incoming,
+            Self::DialingAi(_) => State::DialingAi,
+            Self::WithAi { .. } => State::WithAi,
+            Self::HandoffRequested => State::HandoffRequested,
+            Self::Queued { .. } => State::Queued,
+            Self::RingingAgent { .. } => State::RingingAgent,
+            Self::WithAgent { .. } => State::WithAgent,
+            Self::Ended => State::Ended,
+        }
+    }
 }
 
 impl Call {
@@ -72,27 +160,49 @@ impl Call {
         seed: u64,
         incoming: Incoming,
     ) -> Self {
-        let caller = Leg::new(now, LegId::CALLER, Role::Caller, &incoming.peer, "");
-        Self {
+        let caller = Leg::new(now, LegId::CALLER, Role::Caller, &incoming.peer, "", seed);
+        let mut call = Self {
             key,
             id,
             settings,
             seed,
-            state: State::Incoming,
-            user: incoming.user,
+            stage: Stage::Incoming,
+            user: incoming.user.clone(),
             source: incoming.source,
             began: now,
             ended: None,
             end: None,
             flow: None,
             legs: vec![caller],
+            legs_made: 0,
             timers: Timers::default(),
             timeline: Timeline::default(),
             counters: Counters::default(),
+            context: super::carried::Carried::default(),
+            caller_offer: None,
+            caller_codec: None,
+            answer_wanted: false,
+            caller_probed: false,
+            warning: None,
+            from: String::new(),
+            feed: Feed::Nothing,
+            far_silent: None,
+            ai_failure: None,
+            result: None,
+            returns: 0,
             handoff: None,
+            handoff_state: None,
+            tally: Tally::default(),
+            farewell: None,
+            stay: Stay::Outside,
+            queue: None,
+            hops: 0,
             actions: VecDeque::new(),
             over: false,
-        }
+        };
+        call.note(now, Moment::State { state: State::Incoming });
+        call.take_in(now, incoming);
+        call
     }
 
     /// Its number on this node.
@@ -107,7 +217,7 @@ impl Call {
 
     /// Where it stands.
     pub fn state(&self) -> State {
-        self.state
+        self.stage.state()
     }
 
     /// Why it ended, once it has.
@@ -127,14 +237,37 @@ impl Call {
 
     /// Tells the call what happened.
     pub fn handle(&mut self, now: Time, input: Input) {
-        let _ = (now, input);
-        self.counters.late_events += 1;
+        match input {
+            Input::Port(leg, port) => self.handle_port(now, leg, port),
+            _ if self.stage == Stage::Ended => self.counters.late_events += 1,
+            Input::Sip(leg, event) => self.handle_sip(now, leg, event),
+            Input::Media(event) => self.handle_media(now, event),
+            Input::Queue(notice) => self.handle_notice(now, notice),
+            Input::HangUp => self.end_call(now, EndReason::HungUpByOperator),
+            Input::DrainDeadline => self.end_call(now, EndReason::Drained),
+            Input::Overload => self.end_call(now, EndReason::Overload),
+        }
     }
 
     /// Tells the call that the time of [`Call::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Time) {
         while let Some(timer) = self.timers.expire(now) {
             self.counters.fired(timer);
+            if timer != Timer::Refresh {
+                self.note(now, Moment::TimerFired { timer });
+            }
+            match timer {
+                Timer::Refresh => self.refresh_ringing(now),
+                Timer::Port => self.port_overdue(now),
+                Timer::AiProvisional | Timer::AiAnswer => self.ai_overdue(now),
+                Timer::Queue => self.queue_overdue(now),
+                Timer::Ring => self.ring_overdue(now),
+                Timer::Farewell => self.farewell_overdue(now),
+                Timer::Announcement => self.announced(now),
+                Timer::CallerProbe => self.caller_probe_due(now),
+                Timer::FarProbe => self.far_probe_due(now),
+                Timer::WindDown => self.wound_down(),
+            }
         }
     }
 
@@ -148,25 +281,142 @@ impl Call {
         self.timers.next()
     }
 
-    /// The call as API and record show it.
-    pub fn snapshot(&self) -> CallSnapshot {
-        CallSnapshot {
-            key: self.key,
-            call_id: self.id.clone(),
-            state: self.state,
-            end: self.end,
-            flow: self.flow.map(|flow| self.settings.flows[flow].name.clone()),
-            user: self.user.clone(),
-            source: self.source,
-            queue: None,
-            handoff: self.handoff,
-            began: self.began,
-            answered: self.legs[0].answered,
-            ended: self.ended,
-            legs: self.legs.iter().map(Leg::snapshot).collect(),
-            context: Vec::new(),
-            timeline: self.timeline.clone(),
-            counters: self.counters.clone(),
+    fn handle_sip(&mut self, now: Time, id: LegId, event: SipEvent) {
+        let Some(leg) = self.leg(id) else {
+            self.counters.late_events += 1;
+            return;
+        };
+        let (role, live) = (leg.role, leg.is_live());
+        match event {
+            // Subscriptions outlive their dialog's call (RFC 5057 §4.1).
+            SipEvent::NotifyFailed { request } => self.notify_failed(id, request),
+            SipEvent::Answered { .. } if !live => self.counters.answers_crossed += 1,
+            _ if !live => self.counters.late_events += 1,
+            SipEvent::Offer { request, sdp } => self.offered(now, id, request, sdp),
+            SipEvent::Acked { sdp } => self.acked(now, id, sdp),
+            SipEvent::Refer { request, refer_to, headers } => {
+                self.referred(now, id, request, &refer_to, &headers);
+            }
+            SipEvent::Info { content_type, body } => self.info(id, &content_type, &body),
+            // We send no re-INVITE: one stream to the caller serves whoever stands behind it.
+            SipEvent::Reanswered { .. } | SipEvent::Rerefused { .. } => self.counters.late_events += 1,
+            event => match role {
+                Role::Caller => self.caller_event(now, event),
+                Role::Ai => self.ai_event(now, id, event),
+                Role::Agent => self.agent_event(now, id, event),
+            },
         }
+    }
+
+    fn handle_media(&mut self, now: Time, event: MediaEvent) {
+        match event {
+            MediaEvent::FirstPacket { leg } => self.note(now, Moment::FirstPacket { leg }),
+            MediaEvent::FirstSound { leg } => self.note(now, Moment::FirstSound { leg }),
+            MediaEvent::Silent { leg } => self.leg_silent(now, leg),
+            MediaEvent::Heard { leg } => self.leg_heard(leg),
+            MediaEvent::Digit { leg, .. } => {
+                self.counters.digits += 1;
+                self.note(now, Moment::Digit { leg });
+            }
+            MediaEvent::TailEnded => self.note(now, Moment::HoldHeard),
+            MediaEvent::AgentHeard { leg } => self.note(now, Moment::AgentHeard { leg }),
+            MediaEvent::PromptEnded => self.announced(now),
+        }
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    pub(super) fn note(&mut self, now: Time, what: Moment) {
+        self.timeline.note(now, what);
+    }
+
+    /// Goes on to `stage`.
+    pub(super) fn go(&mut self, now: Time, stage: Stage) {
+        let (from, to) = (self.stage.state(), stage.state());
+        self.stage = stage;
+        if from != to {
+            debug_assert!(from.leads_to(to), "{from:?} does not lead to {to:?}");
+            self.far_silent = None;
+            self.timers.stop(Timer::FarProbe);
+            self.note(now, Moment::State { state: to });
+        }
+    }
+
+    pub(super) fn set_feed(&mut self, feed: Feed) {
+        self.feed = feed;
+        self.order_feed();
+    }
+
+    /// Tells the session what the caller is to hear, if there is a caller who can hear.
+    pub(super) fn order_feed(&mut self) {
+        if self.caller().config.is_none() {
+            return;
+        }
+        let order = match self.feed {
+            Feed::Nothing => return,
+            Feed::Bridge(with) => Order::Bridge { with },
+            Feed::Park { tail, hold } => Order::Park { tail, hold },
+            Feed::Join(agent) => Order::Join { agent, tail_ms: self.settings.timers.ai_tail_ms },
+            Feed::Announce(prompt) => Order::Announce { prompt },
+        };
+        self.act(Action::Media(order));
+    }
+
+    /// The Reason of messages that end legs (RFC 3326 §2): the call's end, or an ordinary clearing.
+    pub(super) fn reason_header(&self) -> Header {
+        match self.end {
+            Some(end) => end.reason_header(),
+            None => ("Reason".to_owned(), Bytes::from_static(b"Q.850;cause=16;text=\"leg released\"")),
+        }
+    }
+
+    /// Ends the call: in this very turn every leg gets what ends it, the queues are left and the session removed.
+    pub(super) fn end_call(&mut self, now: Time, reason: EndReason) {
+        if self.stage == Stage::Ended {
+            return;
+        }
+        self.fail_handoff(now);
+        self.end = Some(reason);
+        self.ended = Some(now);
+        self.end_caller(now, reason);
+        let others: Vec<_> = self.legs.iter().skip(1).map(|leg| leg.id).collect();
+        for id in others {
+            self.end_leg(now, id, Farewell::Say, LegEnd::WeHungUp);
+        }
+        if self.queue.is_some() {
+            // Also when we are outside: whatever the queues still hold for this call is let go.
+            self.leave_queue();
+        }
+        self.act(Action::Media(Order::End));
+        self.timers.stop_all();
+        self.note(now, Moment::Ended { reason });
+        self.go(now, Stage::Ended);
+        self.timers.set(Timer::WindDown, now + super::WIND_DOWN);
+        self.finish();
+    }
+
+    /// The last word, once no port is on its way to us any more.
+    pub(super) fn finish(&mut self) {
+        let waits = self.legs.iter().any(|leg| leg.port == super::leg::Port::Asked);
+        if self.stage == Stage::Ended && !waits && !self.over {
+            self.timers.stop_all();
+            self.over = true;
+            self.act(Action::End);
+        }
+    }
+
+    /// A port asked for never came: whoever has it is told to take it back.
+    fn wound_down(&mut self) {
+        let asked: Vec<_> =
+            self.legs.iter().filter(|leg| leg.port == super::leg::Port::Asked).map(|leg| leg.id).collect();
+        for id in asked {
+            if let Some(leg) = self.leg_mut(id) {
+                leg.port = super::leg::Port::Released;
+            }
+            self.act(Action::ReleasePort(id));
+        }
+        self.finish();
     }
 }

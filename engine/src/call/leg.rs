@@ -1,15 +1,28 @@
-//! One leg of a call: its dialog's state, its port, and what offer and answer have agreed on.
+//! One leg of a call: its dialog's state, its port, what offer and answer have agreed on; and the steps every leg
+//! takes, whoever's it is: made, given a port, opened for media, ended.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use baton_signaling::Time;
+use baton_signaling::sdp::{Capabilities, Codec, Direction, LocalSession, Negotiated};
 
+use crate::call::call::Call;
 use crate::call::record::LegSnapshot;
+use crate::call::{Action, LegEnd, Moment, NoPort, Timer, leg_config};
 use crate::key::LegId;
-use crate::media::LegConfig;
-use crate::queue::OfferId;
+use crate::media::{LegConfig, Order};
+use crate::queue::{OfferId, Outcome, QueueRequest};
+
+/// Legs kept for the record; beyond it the oldest that are over are forgotten. A handoff over twenty agents takes
+/// twenty-two.
+pub(crate) const LEGS_KEPT: usize = 64;
+/// Longest wait for a port; the shard has one at hand or none.
+pub(crate) const PORT_WAIT: Duration = Duration::from_secs(2);
+/// Audio per packet we ask for, in milliseconds: what every phone speaks.
+const PTIME_MS: u8 = 20;
 
 /// Whose leg it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,8 +48,6 @@ pub enum LegState {
     Ringing,
     /// Answered.
     Up,
-    /// Cancelled by us, and not yet heard of.
-    Ending,
     /// Over.
     Over,
 }
@@ -59,10 +70,17 @@ pub(crate) struct Leg {
     pub(crate) peer: String,
     pub(crate) uri: String,
     pub(crate) port: Port,
+    pub(crate) session: LocalSession,
     /// What the session was told of it; `None` while it has no media.
     pub(crate) config: Option<LegConfig>,
-    /// The queues' offer it answers.
+    /// An offer of ours went out in a 200: the ACK brings the answer.
+    pub(crate) awaits_answer: bool,
+    /// The queues' offer it serves, until its end has been reported.
     pub(crate) offer: Option<OfferId>,
+    /// How long it may ring.
+    pub(crate) ring: Duration,
+    /// Nothing has come from it for `timers.media`.
+    pub(crate) silent: bool,
     pub(crate) held: bool,
     pub(crate) began: Time,
     pub(crate) answered: Option<Time>,
@@ -70,7 +88,7 @@ pub(crate) struct Leg {
 }
 
 impl Leg {
-    pub(crate) fn new(now: Time, id: LegId, role: Role, peer: &str, uri: &str) -> Self {
+    pub(crate) fn new(now: Time, id: LegId, role: Role, peer: &str, uri: &str, seed: u64) -> Self {
         Self {
             id,
             role,
@@ -78,8 +96,12 @@ impl Leg {
             peer: peer.to_owned(),
             uri: uri.to_owned(),
             port: Port::None,
+            session: LocalSession::new(session_id(seed, id)),
             config: None,
+            awaits_answer: false,
             offer: None,
+            ring: Duration::ZERO,
+            silent: false,
             held: false,
             began: now,
             answered: None,
@@ -87,9 +109,13 @@ impl Leg {
         }
     }
 
-    /// Its far end could still send us something that matters.
+    /// It is not over.
     pub(crate) fn is_live(&self) -> bool {
-        !matches!(self.state, LegState::Ending | LegState::Over)
+        self.state != LegState::Over
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.state == LegState::Up
     }
 
     pub(crate) fn snapshot(&self) -> LegSnapshot {
@@ -104,6 +130,252 @@ impl Leg {
             began: self.began,
             answered: self.answered,
             ended: self.ended,
+        }
+    }
+}
+
+/// The session id of a leg's `o=` line: unguessable with the seed, below 2^63 as some phones read it signed.
+fn session_id(seed: u64, leg: LegId) -> u64 {
+    let mut z = seed.wrapping_add(u64::from(leg.0).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) >> 1
+}
+
+/// By which message a leg is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// None: it is over on the wire.
+    Nothing,
+    /// CANCEL or BYE, whatever its state wants.
+    Say,
+}
+
+impl Call {
+    pub(super) fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    pub(super) fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    /// The caller's leg: made first and never forgotten.
+    pub(super) fn caller(&self) -> &Leg {
+        &self.legs[0]
+    }
+
+    pub(super) fn caller_mut(&mut self) -> &mut Leg {
+        &mut self.legs[0]
+    }
+
+    pub(super) fn is_up(&self, id: LegId) -> bool {
+        self.leg(id).is_some_and(Leg::is_up)
+    }
+
+    pub(super) fn is_live(&self, id: LegId) -> bool {
+        self.leg(id).is_some_and(Leg::is_live)
+    }
+
+    /// A new leg that has asked for its port.
+    pub(super) fn add_leg(&mut self, now: Time, role: Role, peer: &str, uri: &str) -> LegId {
+        self.legs_made = self.legs_made.saturating_add(1);
+        let id = LegId(self.legs_made);
+        if self.legs.len() >= LEGS_KEPT
+            && let Some(at) =
+                self.legs.iter().skip(1).position(|leg| !leg.is_live() && leg.port != Port::Asked)
+        {
+            self.legs.remove(at + 1);
+        }
+        self.legs.push(Leg::new(now, id, role, peer, uri, self.seed));
+        self.ask_port(now, id);
+        id
+    }
+
+    pub(super) fn ask_port(&mut self, now: Time, id: LegId) {
+        if let Some(leg) = self.leg_mut(id) {
+            leg.port = Port::Asked;
+        }
+        self.timers.set(Timer::Port, now + PORT_WAIT);
+        self.act(Action::AllocatePort(id));
+    }
+
+    pub(super) fn handle_port(&mut self, now: Time, id: LegId, port: Result<SocketAddr, NoPort>) {
+        let Some(leg) = self.leg_mut(id) else {
+            return self.late_port(id, port);
+        };
+        let role = leg.role;
+        match (leg.port, leg.is_live()) {
+            (Port::Asked, true) => {}
+            (Port::Asked, false) => {
+                leg.port = Port::Released;
+                self.late_port(id, port);
+                return self.finish();
+            }
+            // It has its port: the news is an old one.
+            (Port::Held(_), _) => {
+                self.counters.late_events += 1;
+                return;
+            }
+            (Port::None | Port::Released, _) => return self.late_port(id, port),
+        }
+        match port {
+            Ok(address) => {
+                leg.port = Port::Held(address);
+                self.port_came();
+                match role {
+                    Role::Caller => self.caller_has_port(now),
+                    Role::Ai => self.dial_ai(now, id),
+                    Role::Agent => self.dial_agent(now, id),
+                }
+            }
+            Err(_) => {
+                leg.port = Port::None;
+                self.port_came();
+                self.no_port(now, id, role);
+            }
+        }
+    }
+
+    /// A port for a leg that is over goes straight back.
+    fn late_port(&mut self, id: LegId, port: Result<SocketAddr, NoPort>) {
+        self.counters.late_events += 1;
+        if port.is_ok() {
+            self.act(Action::ReleasePort(id));
+        }
+    }
+
+    fn port_came(&mut self) {
+        if !self.legs.iter().any(|leg| leg.is_live() && leg.port == Port::Asked) {
+            self.timers.stop(Timer::Port);
+        }
+    }
+
+    fn no_port(&mut self, now: Time, id: LegId, role: Role) {
+        match role {
+            Role::Caller => self.end_call(now, crate::call::EndReason::NoPort),
+            Role::Ai => self.ai_without_port(now, id),
+            Role::Agent => self.agent_failed(now, id, Outcome::Unreachable, LegEnd::Unreachable),
+        }
+    }
+
+    /// No word about a port within [`PORT_WAIT`]. Should it come yet, it goes back.
+    pub(super) fn port_overdue(&mut self, now: Time) {
+        let waiting: Vec<_> = self
+            .legs
+            .iter()
+            .filter(|leg| leg.is_live() && leg.port == Port::Asked)
+            .map(|leg| (leg.id, leg.role))
+            .collect();
+        for (id, role) in waiting {
+            if self.is_live(id) {
+                self.no_port(now, id, role);
+            }
+        }
+    }
+
+    /// What we can do on a leg. The caller's codec comes first wherever its peer allows it, so that nothing need be
+    /// transcoded; what the far end then chooses is its own affair.
+    pub(super) fn capabilities(&self, leg: &Leg, address: SocketAddr) -> Capabilities {
+        let names = self.settings.peers.get(&leg.peer).map_or(&[][..], |peer| &peer.codecs);
+        let mut codecs: Vec<Codec> = names.iter().filter_map(|name| Codec::named(name)).collect();
+        if leg.role != Role::Caller
+            && let Some(wanted) = &self.caller_codec
+        {
+            codecs.sort_by_key(|codec| !codec.encoding.eq_ignore_ascii_case(wanted));
+        }
+        Capabilities {
+            codecs,
+            address,
+            ptime_ms: PTIME_MS,
+            telephone_event: true,
+            // Taken where it is offered, never asked for: old gateways stumble over it.
+            rtcp_mux: leg.role == Role::Caller,
+            direction: Direction::SendRecv,
+        }
+    }
+
+    /// What we can do on a leg that has its port.
+    pub(super) fn capabilities_of(&self, id: LegId) -> Option<Capabilities> {
+        let leg = self.leg(id)?;
+        let Port::Held(address) = leg.port else { return None };
+        Some(self.capabilities(leg, address))
+    }
+
+    /// Our first offer on a leg that has its port.
+    pub(super) fn offer_on(&mut self, id: LegId) -> Option<bytes::Bytes> {
+        let ours = self.capabilities_of(id)?;
+        Some(self.leg_mut(id)?.session.offer(&ours))
+    }
+
+    /// Reads the answer to our offer on a leg.
+    pub(super) fn read_answer_on(&mut self, id: LegId, sdp: Option<&[u8]>) -> Option<Negotiated> {
+        let media = sdp.and_then(|sdp| self.leg_mut(id)?.session.read_answer(sdp).ok());
+        if media.is_none() {
+            self.counters.sdp_failures += 1;
+        }
+        media
+    }
+
+    /// A leg has been answered and is opened for media.
+    pub(super) fn open_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
+        let config = leg_config(media);
+        let Some(leg) = self.leg_mut(id) else { return };
+        leg.held = !config.send;
+        leg.config = Some(config.clone());
+        self.mark_up(now, id);
+        self.act(Action::Media(Order::Open { leg: id, config }));
+    }
+
+    pub(super) fn mark_up(&mut self, now: Time, id: LegId) {
+        let Some(leg) = self.leg_mut(id) else { return };
+        if leg.state != LegState::Up {
+            leg.state = LegState::Up;
+            leg.answered = Some(now);
+            self.note(now, Moment::LegAnswered { leg: id });
+        }
+    }
+
+    /// A leg of the AI or of a person is over: its media closed, its port given back, its agent freed.
+    pub(super) fn end_leg(&mut self, now: Time, id: LegId, farewell: Farewell, cause: LegEnd) {
+        let reason = self.reason_header();
+        let Some(leg) = self.leg_mut(id).filter(|leg| leg.is_live()) else { return };
+        let (was, port, open) = (leg.state, leg.port, leg.config.is_some());
+        let talking = leg.offer.take_if(|_| was == LegState::Up);
+        leg.state = LegState::Over;
+        leg.ended = Some(now);
+        if open {
+            self.act(Action::Media(Order::Close { leg: id }));
+        }
+        match (farewell, was) {
+            (Farewell::Nothing, _) | (_, LegState::Idle | LegState::Over) => {}
+            (Farewell::Say, LegState::Dialing | LegState::Ringing) => {
+                self.act(Action::Cancel(id, vec![reason]));
+            }
+            (Farewell::Say, LegState::Up) => self.act(Action::HangUp(id, vec![reason])),
+        }
+        self.release_port(id, port);
+        if let Some(offer) = talking {
+            // Gone or silent: the queues let the agent rest before they try it again.
+            let lost = matches!(cause, LegEnd::Gone | LegEnd::NoResponse);
+            let outcome = if lost { Outcome::Unreachable } else { Outcome::Ended };
+            self.act(Action::Queue(QueueRequest::Report { call: self.key, offer, outcome }));
+        }
+        if self.farewell == Some(id) {
+            self.farewell = None;
+            self.timers.stop(Timer::Farewell);
+        }
+        self.note(now, Moment::LegEnded { leg: id, cause });
+    }
+
+    pub(super) fn release_port(&mut self, id: LegId, port: Port) {
+        if matches!(port, Port::Held(_)) {
+            if let Some(leg) = self.leg_mut(id) {
+                leg.port = Port::Released;
+            }
+            self.act(Action::ReleasePort(id));
+        } else {
+            self.port_came();
         }
     }
 }

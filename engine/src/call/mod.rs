@@ -1,17 +1,25 @@
 //! A call: a caller, the AI, the people, and what happens between them. Pure: it is told what happened and asked
 //! what to do. It holds no byte of a packet.
-#![allow(dead_code, reason = "the concerns that use these follow")]
 
+mod agent;
+mod ai_return;
 #[expect(clippy::module_inception, reason = "the call's own file, beside those of its concerns")]
 mod call;
+mod caller;
+mod carried;
 mod counters;
 mod end_reason;
+mod flow;
+mod handoff;
+mod hold;
 mod input;
 mod leg;
 mod negotiated;
 mod record;
 mod settings;
 mod state;
+mod stay;
+mod target;
 mod timeline;
 mod timers;
 
@@ -28,3 +36,8 @@ pub use settings::{
 pub use state::State;
 pub use timeline::{Entry, LegEnd, Moment, TIMELINE_MAX, Timeline};
 pub use timers::Timer;
+
+use std::time::Duration;
+
+/// Longest wait for a port that was asked for before the call ended; then whoever has it is told to take it back.
+pub const WIND_DOWN: Duration = Duration::from_millis(500);

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use baton_signaling::Time;
 
+use crate::call::call::Call;
 use crate::call::counters::Counters;
+use crate::call::leg::Leg;
 use crate::call::state::State;
 use crate::call::timeline::Timeline;
 use crate::call::{EndReason, LegState, Role};
@@ -84,4 +86,28 @@ pub enum HandoffState {
     HandoffCompleted,
     /// No person was found.
     HandoffFailed,
+}
+
+impl Call {
+    /// The call as API and record show it.
+    pub fn snapshot(&self) -> CallSnapshot {
+        CallSnapshot {
+            key: self.key,
+            call_id: self.id.clone(),
+            state: self.state(),
+            end: self.end,
+            flow: self.flow.map(|flow| self.settings.flows[flow].name.clone()),
+            user: self.user.clone(),
+            source: self.source,
+            queue: self.queue.clone(),
+            handoff: self.handoff_state,
+            began: self.began,
+            answered: self.caller().answered,
+            ended: self.ended,
+            legs: self.legs.iter().map(Leg::snapshot).collect(),
+            context: self.shown_context(),
+            timeline: self.timeline.clone(),
+            counters: self.counters.clone(),
+        }
+    }
 }

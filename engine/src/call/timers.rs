@@ -89,6 +89,7 @@ impl Timers {
         self.at = [None; Timer::COUNT];
     }
 
+    #[cfg(test)]
     pub(crate) fn is_set(&self, timer: Timer) -> bool {
         self.at[timer as usize].is_some()
     }

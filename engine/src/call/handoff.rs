@@ -1,0 +1,313 @@
+//! Handoffs: asked for by REFER or by a BYE with headers, told to the AI in NOTIFY, completed or failed, each once.
+//! Left out: the wait for a person (`stay.rs`) and the person's phone (`agent.rs`).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use baton_signaling::Time;
+
+use crate::call::call::{Call, Feed, Stage};
+use crate::call::leg::Farewell;
+use crate::call::record::HandoffState;
+use crate::call::target::{self, Target, Wish};
+use crate::call::{Action, EndReason, Header, LegEnd, Moment, RequestKey, Role, Timer};
+use crate::key::LegId;
+use crate::queue::{Outcome, Place};
+
+/// How long the AI may take to say BYE after its handoff has succeeded; then we do.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+/// REFERs that one handoff may hold: the first and those merged into it. An AI that repeats itself more often gets 491.
+pub(super) const REFERS_MAX: usize = 8;
+/// Headers of a BYE that may name the destination, in the order in which they are looked at.
+const DESTINATIONS: [&str; 2] = ["X-Route-Destination", "X-destination"];
+
+/// A handoff under way.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Handoff {
+    /// The leg that asked: kept until a person has answered, unless it leaves by itself.
+    pub(crate) origin: LegId,
+    pub(crate) target: Target,
+    /// Its REFERs, each with a subscription that gets one final NOTIFY.
+    pub(crate) refers: Vec<RequestKey>,
+    /// The first phone has rung.
+    pub(crate) rung: bool,
+}
+
+/// How tries at agents ended since the caller was last with somebody.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Tally {
+    pub(crate) busy: u32,
+    pub(crate) declined: u32,
+    pub(crate) no_answer: u32,
+    pub(crate) unreachable: u32,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Busy => self.busy += 1,
+            Outcome::Declined => self.declined += 1,
+            Outcome::NoAnswer => self.no_answer += 1,
+            Outcome::Unreachable => self.unreachable += 1,
+            Outcome::Ringing | Outcome::Answered | Outcome::Ended => {}
+        }
+    }
+
+    fn all(&self) -> u32 {
+        self.busy + self.declined + self.no_answer + self.unreachable
+    }
+
+    /// What the subscription is told at last: 486 or 603 if every try ended so, else 480.
+    fn status(&self) -> (u16, &'static str) {
+        match self.all() {
+            0 => (480, "Temporarily Unavailable"),
+            all if all == self.busy => (486, "Busy Here"),
+            all if all == self.declined => (603, "Decline"),
+            _ => (480, "Temporarily Unavailable"),
+        }
+    }
+
+    /// The same in a word, for `X-Handoff-Result`.
+    pub(super) fn word(&self) -> &'static str {
+        match self.all() {
+            0 => "timeout",
+            all if all == self.busy => "busy",
+            all if all == self.declined => "declined",
+            all if all == self.unreachable => "unreachable",
+            _ => "no-answer",
+        }
+    }
+}
+
+impl Call {
+    /// REFER. It is terminated here, and obeyed from whoever stands behind the caller.
+    pub(super) fn referred(
+        &mut self,
+        now: Time,
+        id: LegId,
+        request: RequestKey,
+        refer_to: &Bytes,
+        headers: &[Header],
+    ) {
+        let role = self.leg(id).map_or(Role::Caller, |leg| leg.role);
+        if role == Role::Caller {
+            return self.refuse_refer(id, request, 403);
+        }
+        let Some((uri, inner)) = target::read_refer_to(refer_to) else {
+            return self.refuse_refer(id, request, 400);
+        };
+        let wish = target::resolve(&uri, &self.settings, &self.flow_settings().ai, self.allowed(id));
+        if self.handoff.is_some() {
+            return self.merge_refer(id, request, wish, headers, &inner);
+        }
+        if self.partner() != Some(id) {
+            // The AI's own handoff is done, or this person does not speak with the caller.
+            return self.refuse_refer(id, request, 603);
+        }
+        let Some(target) = self.settle_target(wish) else {
+            return self.refuse_refer(id, request, 404);
+        };
+        self.merge_context(headers);
+        self.merge_context(&inner);
+        self.respond_refer(id, request, 202);
+        self.start_handoff(now, id, target, vec![request]);
+    }
+
+    /// Where this leg's peer may send a caller besides our own names.
+    fn allowed(&self, id: LegId) -> &[String] {
+        let peer = self.leg(id).and_then(|leg| self.settings.peers.get(&leg.peer));
+        peer.map_or(&[], |peer| &peer.refer_to)
+    }
+
+    /// A second REFER before the first has ended: the same target is merged, another one has to wait.
+    fn merge_refer(
+        &mut self,
+        id: LegId,
+        request: RequestKey,
+        wish: Wish,
+        headers: &[Header],
+        inner: &[Header],
+    ) {
+        let foreign = wish == Wish::Foreign;
+        let target = match wish {
+            Wish::Target(target) => Some(target),
+            Wish::Foreign => self.flow_settings().queue.clone().map(Target::Queue),
+        };
+        let fits = self.handoff.as_mut().filter(|handoff| {
+            handoff.origin == id
+                && Some(&handoff.target) == target.as_ref()
+                && handoff.refers.len() < REFERS_MAX
+        });
+        let Some(handoff) = fits else {
+            self.counters.refers_glared += 1;
+            return self.respond_refer(id, request, 491);
+        };
+        handoff.refers.push(request);
+        let rung = handoff.rung;
+        self.counters.refers_merged += 1;
+        self.counters.targets_refused += u64::from(foreign);
+        self.merge_context(headers);
+        self.merge_context(inner);
+        self.respond_refer(id, request, 202);
+        self.notify(id, request, (100, "Trying"));
+        if rung {
+            self.notify(id, request, (180, "Ringing"));
+        }
+    }
+
+    fn refuse_refer(&mut self, id: LegId, request: RequestKey, status: u16) {
+        self.counters.refers_refused += 1;
+        self.respond_refer(id, request, status);
+    }
+
+    fn respond_refer(&mut self, leg: LegId, request: RequestKey, status: u16) {
+        self.act(Action::Respond { leg, request, status, sdp: None, headers: Vec::new() });
+    }
+
+    fn notify(&mut self, leg: LegId, request: RequestKey, (status, reason): (u16, &str)) {
+        self.act(Action::Notify { leg, request, status, reason: reason.to_owned() });
+    }
+
+    /// Tells every subscription of the handoff.
+    fn notify_all(&mut self, handoff: &Handoff, line: (u16, &str)) {
+        for request in &handoff.refers {
+            self.notify(handoff.origin, *request, line);
+        }
+    }
+
+    /// A subscription is over at the far end: nothing more is said to it, and nothing else changes.
+    pub(super) fn notify_failed(&mut self, id: LegId, request: RequestKey) {
+        self.counters.notifies_failed += 1;
+        if let Some(handoff) = self.handoff.as_mut().filter(|handoff| handoff.origin == id) {
+            handoff.refers.retain(|other| *other != request);
+        }
+    }
+
+    fn start_handoff(&mut self, now: Time, origin: LegId, target: Target, refers: Vec<RequestKey>) {
+        self.counters.handoffs_initiated += 1;
+        self.handoff_state = Some(HandoffState::HandoffInitiated);
+        self.tally = Tally::default();
+        self.hops = 0;
+        self.result = None;
+        self.note(now, Moment::HandoffInitiated { by: origin, to: target.text() });
+        self.go(now, Stage::HandoffRequested);
+        let handoff = Handoff { origin, target: target.clone(), refers, rung: false };
+        self.notify_all(&handoff, (100, "Trying"));
+        self.handoff = Some(handoff);
+        let hold = match &target {
+            Target::Queue(name) => self.hold_prompt(Some(name)),
+            Target::Uri(_) | Target::Ai => self.flow_settings().hold,
+        };
+        self.set_feed(Feed::Park { tail: Some(origin), hold });
+        match target {
+            Target::Queue(name) => self.enter_queue(now, &name, Place::Back),
+            Target::Uri(uri) => self.ring_uri(now, &uri),
+            Target::Ai => {
+                self.result = Some("returned".to_owned());
+                self.try_ai(now, 0);
+            }
+        }
+    }
+
+    /// BYE of an AI that has answered.
+    pub(super) fn ai_bye(&mut self, now: Time, id: LegId, headers: &[Header]) {
+        let asked = self.flow_settings().bye_rules.iter().any(|rule| rule.holds(headers));
+        let with_caller = self.stage == (Stage::WithAi { ai: id });
+        if with_caller && !asked {
+            self.end_leg(now, id, Farewell::Nothing, LegEnd::TheyHungUp);
+            return self.end_call(now, EndReason::AiHungUp);
+        }
+        if with_caller || self.handoff.as_ref().is_some_and(|handoff| handoff.origin == id) {
+            self.merge_context(headers);
+        }
+        if with_caller {
+            self.handoff_by_bye(now, id, headers);
+        }
+        // After a 202 a BYE says that the AI has left, whatever its headers: the handoff goes on.
+        self.end_leg(now, id, Farewell::Nothing, LegEnd::TheyHungUp);
+    }
+
+    fn handoff_by_bye(&mut self, now: Time, id: LegId, headers: &[Header]) {
+        let destination = DESTINATIONS.iter().find_map(|wanted| {
+            let named =
+                headers.iter().find(|(name, value)| name.eq_ignore_ascii_case(wanted) && !value.is_empty());
+            named.map(|(_, value)| value)
+        });
+        let target = match destination {
+            Some(value) => {
+                let ai = &self.flow_settings().ai;
+                let wish = target::read_destination(value, &self.settings, ai, self.allowed(id));
+                self.settle_target(wish)
+            }
+            None => self.flow_settings().queue.clone().map(Target::Queue),
+        };
+        match target {
+            // An AI that hangs up to be called again would ring for ever.
+            Some(target) if target != Target::Ai => self.start_handoff(now, id, target, Vec::new()),
+            _ => {
+                self.end_leg(now, id, Farewell::Nothing, LegEnd::TheyHungUp);
+                self.counters.handoffs_initiated += 1;
+                self.counters.handoffs_failed += 1;
+                self.handoff_state = Some(HandoffState::HandoffFailed);
+                self.note(now, Moment::HandoffFailed { status: 404 });
+                self.announce(now, EndReason::QueueClosed);
+            }
+        }
+    }
+
+    /// An agent's phone rings: the AI is told of the first.
+    pub(super) fn handoff_rings(&mut self) {
+        if let Some(mut handoff) = self.handoff.take() {
+            if !handoff.rung {
+                handoff.rung = true;
+                self.notify_all(&handoff, (180, "Ringing"));
+            }
+            self.handoff = Some(handoff);
+        }
+    }
+
+    /// The caller is with somebody: `with`. Whoever handed over has [`FAREWELL`] to leave.
+    pub(super) fn handoff_completed(&mut self, now: Time, with: LegId) {
+        self.tally = Tally::default();
+        self.hops = 0;
+        self.result = None;
+        let Some(handoff) = self.handoff.take() else { return };
+        self.notify_all(&handoff, (200, "OK"));
+        self.counters.handoffs_completed += 1;
+        self.handoff_state = Some(HandoffState::HandoffCompleted);
+        self.note(now, Moment::HandoffCompleted { agent: with });
+        self.farewell_overdue(now);
+        if self.is_live(handoff.origin) {
+            self.farewell = Some(handoff.origin);
+            self.timers.set(Timer::Farewell, now + FAREWELL);
+        }
+    }
+
+    /// The handoff under way, if any, has found nobody.
+    pub(super) fn fail_handoff(&mut self, now: Time) {
+        let Some(handoff) = self.handoff.take() else { return };
+        let line = self.tally.status();
+        self.notify_all(&handoff, line);
+        self.counters.handoffs_failed += 1;
+        self.handoff_state = Some(HandoffState::HandoffFailed);
+        self.note(now, Moment::HandoffFailed { status: line.0 });
+    }
+
+    pub(super) fn farewell_overdue(&mut self, now: Time) {
+        if let Some(leg) = self.farewell.take() {
+            self.end_leg(now, leg, Farewell::Say, LegEnd::WeHungUp);
+        }
+        self.timers.stop(Timer::Farewell);
+    }
+
+    /// The leg that speaks with the caller.
+    pub(super) fn partner(&self) -> Option<LegId> {
+        match self.stage {
+            Stage::WithAi { ai } => Some(ai),
+            Stage::WithAgent { agent } => Some(agent),
+            _ => None,
+        }
+    }
+}
