@@ -1,4 +1,10 @@
-//! The codecs that a test phone speaks.
+//! The codecs that a test phone speaks. G.711 is the kit's own; Opus is the product's, which its own tests hold
+//! against libopus.
+
+use std::fmt;
+
+use baton_codecs::opus::{OpusDecoder, OpusEncoder, PAYLOAD_BYTES_MAX, Settings};
+use baton_codecs::{Decoder, Encoder, Rate};
 
 use crate::g711;
 
@@ -9,17 +15,20 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law.
     Pcma,
+    /// Opus, at its 8 kHz API rate.
+    Opus,
 }
 
 impl Codec {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Pcmu, Self::Pcma];
+    pub const ALL: [Self; 3] = [Self::Pcmu, Self::Pcma, Self::Opus];
 
     /// Its name with clock and channels as in `a=rtpmap`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pcmu => "PCMU/8000",
             Self::Pcma => "PCMA/8000",
+            Self::Opus => "opus/48000/2",
         }
     }
 
@@ -28,12 +37,13 @@ impl Codec {
         match self {
             Self::Pcmu => 0,
             Self::Pcma => 8,
+            Self::Opus => 111,
         }
     }
 
     /// Its RTP clock.
     pub fn clock(self) -> u32 {
-        8000
+        if self == Self::Opus { 48_000 } else { 8_000 }
     }
 
     /// The codec of an `a=rtpmap` name.
@@ -43,43 +53,62 @@ impl Codec {
 }
 
 /// A sender's codec state.
-#[derive(Debug)]
 pub struct Encode {
     codec: Codec,
-    /// The codes of the last packet's samples: a tone repeats itself, so most packets are found here.
+    opus: Option<OpusEncoder>,
+    /// The codes of the last packet's samples: a tone repeats itself, so most G.711 packets are found here.
     last: (Vec<i16>, Vec<u8>),
 }
 
 impl Encode {
     /// A new encoder.
     pub fn new(codec: Codec) -> Self {
-        Self { codec, last: Default::default() }
+        let opus = || OpusEncoder::new(Settings::speech(Rate::Hz8000)).expect("the settings are sound");
+        Self { codec, opus: (codec == Codec::Opus).then(opus), last: Default::default() }
     }
 
     /// Appends the payload for these samples at 8 kHz.
     pub fn append(&mut self, samples: &[i16], to: &mut Vec<u8>) {
+        if let Some(opus) = &mut self.opus {
+            let mut payload = [0; PAYLOAD_BYTES_MAX];
+            let length = opus.encode(samples, &mut payload).expect("a frame of a length that Opus has");
+            to.extend(&payload[..length]);
+            return;
+        }
         if self.last.0 != samples {
-            let code = match self.codec {
-                Codec::Pcmu => g711::to_ulaw,
-                Codec::Pcma => g711::to_alaw,
-            };
+            let code = if self.codec == Codec::Pcma { g711::to_alaw } else { g711::to_ulaw };
             self.last = (samples.to_vec(), samples.iter().map(|&sample| code(sample)).collect());
         }
         to.extend(&self.last.1);
     }
 }
 
+impl fmt::Debug for Encode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Encode({:?})", self.codec)
+    }
+}
+
 /// A receiver's codec state.
-#[derive(Debug, Default)]
-pub struct Decode {}
+#[derive(Default)]
+pub struct Decode {
+    opus: Option<OpusDecoder>,
+}
 
 impl Decode {
     /// The samples of a payload at 8 kHz.
     pub fn samples(&mut self, codec: Codec, payload: &[u8]) -> Vec<i16> {
-        let value = match codec {
-            Codec::Pcmu => g711::from_ulaw,
-            Codec::Pcma => g711::from_alaw,
-        };
-        payload.iter().map(|&byte| value(byte)).collect()
+        match codec {
+            Codec::Pcmu => payload.iter().map(|&byte| g711::from_ulaw(byte)).collect(),
+            Codec::Pcma => payload.iter().map(|&byte| g711::from_alaw(byte)).collect(),
+            Codec::Opus => {
+                let new = || OpusDecoder::new(Rate::Hz8000).expect("the rate is one of Opus's");
+                let opus = self.opus.get_or_insert_with(new);
+                let mut samples = vec![0; 960];
+                let count = opus.decode(payload, &mut samples).unwrap_or(0);
+                samples.truncate(count);
+                samples
+            }
+        }
     }
 }

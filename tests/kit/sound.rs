@@ -249,7 +249,9 @@ mod tests {
     #[test]
     fn a_mouth_is_heard_by_an_ear_in_every_codec_and_packet_length() {
         for codec in Codec::ALL {
-            for ptime in [10, 20, 30, 40, 60] {
+            // Opus has no frame of 30 ms.
+            for ptime in [10, 20, 30, 40, 60].into_iter().filter(|&ptime| codec != Codec::Opus || ptime != 30)
+            {
                 let ear = talk(codec, ptime, &[]);
                 let heard = ear.heard(Time::from_millis(1500), Time::from_millis(1990));
                 assert_eq!(heard, Heard::only(Tone(4)), "{codec:?} {ptime}");

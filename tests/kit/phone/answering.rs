@@ -54,7 +54,12 @@ impl Phone {
             }
             "NOTIFY" => match self.lines[id.0].behaviour.notify_status {
                 0 => {}
-                status => self.reply(now, Some(id), from, text, status, "As told", ""),
+                status => {
+                    self.reply(now, Some(id), from, text, status, "As told", "");
+                    if self.lines[id.0].behaviour.bye_when_told && text.body().starts_with("SIP/2.0 200") {
+                        self.act(now, id, Do::HangUp(String::new()));
+                    }
+                }
             },
             _ if ended => self.reply(now, Some(id), from, text, 481, "Call Does Not Exist", ""),
             "INVITE" | "UPDATE" => self.reoffered(now, id, from, text),

@@ -51,6 +51,8 @@ pub struct Behaviour {
     pub late_answer: bool,
     /// The status with which it answers NOTIFY; 0: not at all.
     pub notify_status: u16,
+    /// Sends BYE when a NOTIFY tells it that a person has answered.
+    pub bye_when_told: bool,
     /// Answers every re-INVITE with 491.
     pub glare: bool,
     /// Says silence from the start.
@@ -80,7 +82,15 @@ impl Behaviour {
 
     /// This with the INVITE, and nothing else.
     pub fn with(pickup: Pickup) -> Self {
-        Self { pickup, then: Vec::new(), late_answer: false, notify_status: 200, glare: false, quiet: false }
+        Self {
+            pickup,
+            then: Vec::new(),
+            late_answer: false,
+            notify_status: 200,
+            bye_when_told: false,
+            glare: false,
+            quiet: false,
+        }
     }
 
     /// And then, this long after the answer, this.
