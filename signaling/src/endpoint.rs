@@ -138,6 +138,11 @@ impl Endpoint {
         self.table.len() == 0 && self.legs.is_empty() && self.transmits.is_empty() && self.events.is_empty()
     }
 
+    /// The Call-ID of a leg that is not forgotten, for logs.
+    pub fn call_id(&self, leg: Leg) -> Option<&Bytes> {
+        self.legs.get(&leg).map(|state| &state.call_id)
+    }
+
     /// While draining, INVITE and OPTIONS outside dialogs get 503.
     pub fn set_draining(&mut self, draining: bool) {
         self.draining = draining;

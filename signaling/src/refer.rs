@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::Time;
 use crate::endpoint::RequestKey;
 use crate::limits;
+use crate::message::header::clean_value;
 use crate::message::reason;
 
 /// The subscription of one REFER of theirs.
@@ -66,7 +67,9 @@ impl Subscription {
     /// There is news. News after a final status, and the same provisional status again, is none.
     pub(crate) fn report(&mut self, status: u16, phrase: &str) {
         let phrase = if phrase.is_empty() { reason::phrase(status) } else { phrase };
-        let report = Report { status, reason: Bytes::copy_from_slice(phrase.as_bytes()) };
+        // The phrase may be a far end's: a line end in it would end the status line.
+        let reason = clean_value(&Bytes::copy_from_slice(phrase.as_bytes()));
+        let report = Report { status, reason };
         if self.last.status >= 200 || self.last == report {
             return;
         }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::answering::Reply;
 use super::leg::Watch;
+use super::receiving::bad_event;
 use super::sending::Outcome;
 use super::table::Purpose;
 use super::{Endpoint, Event, Failure, Leg, RequestKey};
@@ -119,7 +120,7 @@ impl Endpoint {
     /// NOTIFY, which tells how a REFER of ours goes.
     pub(super) fn handle_notify(&mut self, now: Time, id: u64, leg: Leg, request: Request) {
         let event = request.headers.value(Field::Event).cloned().unwrap_or_default();
-        let Some(cseq) = refer_id(&event) else { return self.refuse(now, id, Reply::new(489)) };
+        let Some(cseq) = refer_id(&event) else { return self.refuse(now, id, bad_event()) };
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let index = match cseq {
             Some(cseq) => state.watches.iter().position(|watch| watch.cseq == cseq),
@@ -141,7 +142,7 @@ impl Endpoint {
     /// SUBSCRIBE to what a REFER has begun: a longer life, or its end (RFC 6665 §4.2.1, RFC 3515 §2.4.4).
     pub(super) fn handle_subscribe(&mut self, now: Time, id: u64, leg: Leg, request: &Request) {
         let event = request.headers.value(Field::Event).cloned().unwrap_or_default();
-        let Some(cseq) = refer_id(&event) else { return self.refuse(now, id, Reply::new(489)) };
+        let Some(cseq) = refer_id(&event) else { return self.refuse(now, id, bad_event()) };
         let asked = request.headers.value(Field::Expires).and_then(|value| decimal(value));
         let expires =
             asked.map_or(self.config.refer_expires, Duration::from_secs).min(self.config.refer_expires);

@@ -93,7 +93,9 @@ impl Endpoint {
             return Some(Reply::new(501));
         }
         let always = [Method::Invite, Method::Ack, Method::Bye, Method::Cancel, Method::Options];
-        if !always.contains(&request.method) && !self.config.allow.contains(&request.method) {
+        // Whoever takes REFER has to let its subscription be refreshed (RFC 3515 §2.4.4).
+        let counterpart = if request.method == Method::Subscribe { &Method::Refer } else { &request.method };
+        if !always.contains(&request.method) && !self.config.allow.contains(counterpart) {
             rejected.method += 1;
             return Some(Reply::new(405));
         }
@@ -146,7 +148,7 @@ impl Endpoint {
             }
             // A REFER without a call to hand off (RFC 3515 allows them) is not for us, nor is a subscription.
             Method::Refer => self.refuse(now, id, Reply::new(403)),
-            Method::Subscribe => self.refuse(now, id, Reply::new(489)),
+            Method::Subscribe => self.refuse(now, id, bad_event()),
             _ => self.refuse_unknown(now, id),
         }
     }
@@ -169,6 +171,11 @@ impl Endpoint {
 
 /// What an INVITE may carry.
 const ACCEPT: &str = "application/sdp, multipart/mixed";
+
+/// 489 with the one event there is (RFC 6665 §4.1.2.1).
+pub(super) fn bad_event() -> Reply {
+    Reply::new(489).with(Field::AllowEvents, "refer")
+}
 
 /// 503 with the time to try again.
 pub(super) fn unavailable(seconds: u32) -> Reply {

@@ -325,6 +325,37 @@ fn a_command_to_a_leg_that_is_over_changes_nothing() {
 }
 
 #[test]
+fn the_same_seed_and_the_same_inputs_make_the_same_octets() {
+    let sent = |seed| {
+        let mut world = World::new(seed);
+        let (a, _) = world.connect();
+        let (alice, now) = world.alice();
+        let call_id = alice.call_id(a).unwrap().clone();
+        alice.hang_up(now, a, Headers::new());
+        let bytes = alice.poll_transmit().unwrap().bytes;
+        (call_id, bytes)
+    };
+    assert_eq!(sent(7), sent(7));
+    assert_ne!(sent(7), sent(8));
+}
+
+#[test]
+fn a_minted_call_id_leads_back_to_its_shard() {
+    use baton_signaling::endpoint::{Endpoint, EndpointConfig};
+    use baton_signaling::route::{Shard, shard_of};
+    for mine in 0..16 {
+        let shard = Shard { mine, shards: 16, key: [3, 4] };
+        let config = EndpointConfig { shard: Some(shard), ..Default::default() };
+        let mut world = World::new(u64::from(mine));
+        world.ends[ALICE] = Endpoint::new(config, u64::from(mine));
+        for _ in 0..5 {
+            let leg = world.dial();
+            assert_eq!(shard_of(world.ends[ALICE].call_id(leg).unwrap(), 16, [3, 4]), mine);
+        }
+    }
+}
+
+#[test]
 fn options_outside_dialogs_are_answered_unless_the_node_drains() {
     let mut world = World::new(19);
     for (draining, ok) in [(false, true), (true, false)] {

@@ -38,6 +38,15 @@ fn header(text: &str, name: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// The raw peer's answer to a request within the call.
+fn answer(request: &str, status: &str) -> String {
+    let mut answer = format!("SIP/2.0 {status}\n");
+    for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+        answer += &format!("{name}: {}\n", header(request, name).unwrap());
+    }
+    answer + "Content-Length: 0\n\n"
+}
+
 /// A call from the raw peer that Bob has answered and that is acknowledged; his leg and tag.
 fn connected() -> (World, Leg, String) {
     let mut world = World::new(1);
@@ -136,10 +145,11 @@ fn the_same_request_by_another_way_is_a_loop() {
 fn a_response_goes_to_the_source_port_only_if_rport_asks_for_it() {
     let mut world = World::new(1);
     let elsewhere = request("OPTIONS", "1", "", 1, "", "").replace("9:5099;branch", "9:5098;branch");
-    world.inject(BOB, &elsewhere);
-    let sent = world.sent.len();
-    assert_eq!(sent, 1);
-    // What went to port 5098 has not arrived at 5099... but both are nobody's: the flow tells.
+    let message =
+        baton_signaling::message::Message::parse(Bytes::from(elsewhere.replace('\n', "\r\n"))).unwrap();
+    let (bob, now) = world.bob();
+    bob.handle_message(now, crate::wire::raw_flow(BOB), message);
+    assert_eq!(bob.poll_transmit().unwrap().flow.remote, "127.0.0.9:5098".parse().unwrap());
     let asked = request("OPTIONS", "2", "", 2, "", "").replace("9:5099;branch", "9:5098;rport;branch");
     world.inject(BOB, &asked);
     let via = header(world.raw.last().unwrap(), "Via").unwrap();
@@ -193,7 +203,7 @@ fn two_200s_of_two_forks_are_both_acknowledged_and_the_second_is_ended() {
     );
     world.run_ms(20);
     let sent = world.raw.last().unwrap().clone();
-    let answer = |tag: &str| {
+    let accept = |tag: &str| {
         let mut text = "SIP/2.0 200 OK\n".to_owned();
         for name in ["Via", "From", "Call-ID", "CSeq"] {
             text += &format!("{name}: {}\n", header(&sent, name).unwrap());
@@ -204,9 +214,9 @@ fn two_200s_of_two_forks_are_both_acknowledged_and_the_second_is_ended() {
         )
     };
     world.raw.clear();
-    world.inject(BOB, &answer("one"));
-    world.inject(BOB, &answer("two"));
-    world.inject(BOB, &answer("one"));
+    for tag in ["one", "two", "one"] {
+        world.inject(BOB, &accept(tag));
+    }
     let lines: Vec<&str> = world.raw.iter().map(|text| text.lines().next().unwrap()).collect();
     assert_eq!(
         lines,
@@ -233,11 +243,7 @@ fn a_notify_refused_with_481_ends_the_subscription_and_nothing_else() {
     world.run_ms(20);
     let notify = world.raw.last().unwrap().clone();
     assert!(notify.starts_with("NOTIFY sip:raw@127.0.0.9:5099 SIP/2.0"));
-    let mut answer = "SIP/2.0 481 Gone\n".to_owned();
-    for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
-        answer += &format!("{name}: {}\n", header(&notify, name).unwrap());
-    }
-    world.inject(BOB, &(answer + "Content-Length: 0\n\n"));
+    world.inject(BOB, &answer(&notify, "481 Gone"));
     assert_eq!(world.take(BOB), [Event::NotifyFailed { leg, key }]);
     world.inject(BOB, &request("INFO", "4", &tag, 3, "", ""));
     assert_eq!(world.names(BOB), ["Info"]);
@@ -251,10 +257,19 @@ fn a_subscriber_may_end_its_subscription_with_subscribe() {
     let (bob, now) = world.bob();
     bob.respond(now, key, 202, "", Headers::new(), Bytes::new());
     world.run_ms(20);
+    let trying = world.raw.last().unwrap().clone();
+    world.inject(BOB, &answer(&trying, "200 OK"));
+    world.raw.clear();
     world.inject(BOB, &request("SUBSCRIBE", "4", &tag, 3, "Event: refer\nExpires: 0\n", ""));
-    // SUBSCRIBE is not among the methods that are allowed by default.
-    assert_eq!(world.status(), 405);
-    world.inject(BOB, &request("REFER", "5", &tag, 4, "", ""));
+    assert_eq!(world.status(), 200);
+    let last = world.raw.iter().find(|text| text.starts_with("NOTIFY")).unwrap().clone();
+    assert_eq!(header(&last, "Subscription-State").unwrap(), "terminated;reason=timeout");
+    assert!(last.ends_with("SIP/2.0 100 Trying\r\n"));
+    world.inject(BOB, &answer(&last, "200 OK"));
+    assert_eq!(world.ends[BOB].counters().subscriptions_active, 0);
+    world.inject(BOB, &request("SUBSCRIBE", "5", &tag, 4, "Event: presence\n", ""));
+    assert_eq!(world.status(), 489);
+    world.inject(BOB, &request("REFER", "6", &tag, 5, "", ""));
     assert_eq!(world.status(), 400);
 }
 
