@@ -386,8 +386,12 @@ impl Lines {
 
 /// A CR, or a NUL that is not escaped in a quoted string: nothing that a value may hold or that can be passed on.
 fn has_stray(value: &[u8]) -> bool {
-    let stray = |(at, &byte): (usize, &u8)| byte == b'\r' || (byte == 0 && value[at - 1] != b'\\');
-    value.iter().enumerate().skip(1).any(stray)
+    // No early exit, so that the usual case is a few vector instructions.
+    if !value.iter().fold(false, |found, &byte| found | (byte == b'\r') | (byte == 0)) {
+        return false;
+    }
+    let stray = |pair: &[u8]| pair[1] == b'\r' || (pair[1] == 0 && pair[0] != b'\\');
+    value.windows(2).any(stray)
 }
 
 #[cfg(test)]
