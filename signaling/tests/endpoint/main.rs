@@ -9,4 +9,5 @@ mod glare;
 mod loss;
 mod raw;
 mod refer;
+mod scale;
 mod wire;
