@@ -2,6 +2,7 @@
 
 mod order;
 mod prompt;
+pub mod quality;
 mod session;
 
 pub use order::{Dtmf, LegConfig, MediaEvent, Order, Payload, Prompt, TelephoneEvent};
