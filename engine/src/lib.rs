@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod key;
+pub mod limits;
 pub mod media;
 pub mod queue;
 pub mod rtp;

@@ -7,6 +7,7 @@ mod ai_return;
 mod call;
 mod caller;
 mod carried;
+mod context;
 mod counters;
 mod end_reason;
 mod flow;
@@ -24,6 +25,7 @@ mod timeline;
 mod timers;
 
 pub use call::{Call, Incoming};
+pub use context::{Context, Entry as ContextEntry, Losses, Source as ContextSource};
 pub use counters::Counters;
 pub use end_reason::{Blame, EndReason, EndRow};
 pub use input::{Action, Dial, Failure, Header, Input, NoPort, RequestKey, SipEvent};

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Issue, Surroundings};
+use crate::limits::SETTINGS_ISSUES_MAX;
 
-/// Most faults that are noted: a file that is no TOML at all must not print itself line by line.
-const ISSUES_MAX: usize = 100;
+use super::{Issue, Surroundings};
 
 /// A file's text, and what is wrong with it so far.
 pub(super) struct Document<'a> {
@@ -84,7 +83,7 @@ impl<'a> Document<'a> {
         let before = &self.text.as_bytes()[..at.offset.min(self.text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         let mut issues = self.issues.borrow_mut();
-        if issues.len() < ISSUES_MAX {
+        if issues.len() < SETTINGS_ISSUES_MAX {
             issues.insert(Issue { line, field: at.field.clone(), problem: problem.into() });
         }
     }

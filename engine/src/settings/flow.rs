@@ -1,6 +1,7 @@
 //! `[[flows]]`: which AI answers whom, how it hands off, and which context goes along.
 
 use super::document::{Found, Table};
+use super::peer::RESERVED;
 use super::value;
 
 /// One of `[[flows]]`; the first whose `match.user` fits a call takes it.
@@ -189,6 +190,10 @@ fn read_context(table: &Table<'_>) -> ContextRules {
             if !value::is_token(&found.value) {
                 table.note(&found.at, "is no header name (RFC 3261 §25.1)");
             }
+        }
+        let reserved = RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(&to.value));
+        if reserved || to.value.to_ascii_lowercase().starts_with("x-baton-") {
+            table.note(&to.at, "must not be a header that the SIP stack or Baton itself writes");
         }
         if rules.rename.iter().any(|(_, other)| to.value.eq_ignore_ascii_case(other)) {
             table.note(&to.at, "two headers would get this name");

@@ -2,6 +2,8 @@
 
 use baton_signaling::sdp::Codec;
 
+use crate::limits::PEER_URIS_MAX;
+
 use super::document::{Found, Table};
 use super::value::{self, Network, Secret};
 
@@ -39,10 +41,8 @@ pub enum Repair {
     Never,
 }
 
-/// Most URIs of a peer: each silent one costs a caller `ai_provisional` seconds.
-const URIS_MAX: usize = 8;
 /// Headers that the stack writes itself: one of the file's would make a message with two.
-const RESERVED: [&str; 17] = [
+pub(super) const RESERVED: [&str; 17] = [
     "Via",
     "From",
     "To",
@@ -87,8 +87,8 @@ fn read_from(table: &Table<'_>) -> Vec<Network> {
 
 fn read_uris(table: &Table<'_>) -> Vec<String> {
     let Some(list) = table.strings("uris") else { return Vec::new() };
-    if list.value.len() > URIS_MAX {
-        table.note(&list.at, format!("may hold at most {URIS_MAX} addresses"));
+    if list.value.len() > PEER_URIS_MAX {
+        table.note(&list.at, format!("may hold at most {PEER_URIS_MAX} addresses"));
     }
     for uri in &list.value {
         value::is_uri(table, uri);

@@ -413,6 +413,21 @@ fn headers_patterns_uris_and_sounds_are_checked() {
 }
 
 #[test]
+fn what_context_may_hold_is_checked() {
+    let context = |line: &str, expected: &str| {
+        let to = format!("queue = \"people\"\n[flows.context]\n{line}\n");
+        assert_fault("queue = \"people\"\n", &to, &format!("flows[0].context.{expected}"));
+    };
+    let own = "must not be a header that the SIP stack or Baton itself writes";
+    context("rename = { X-A = \"via\" }", &format!("rename.X-A: {own}"));
+    context("rename = { X-A = \"X-Baton-Call-ID\" }", &format!("rename.X-A: {own}"));
+    context("rename = { X-A = \"X C\" }", "rename.X-A: is no header name (RFC 3261 §25.1)");
+    context("rename = { X-A = \"X-C\", X-B = \"x-c\" }", "rename.X-B: two headers would get this name");
+    context("allow = [\"X *\"]", "allow[0]: must be a header name with at most one `*`");
+    context("budget = { headers = 65 }", "budget.headers: must be from 1 to 64");
+}
+
+#[test]
 fn a_report_names_file_line_and_field() {
     let world = Surroundings { env: &|_| None, exists: &|_| false };
     let good = report(EMBEDDED, "baton.toml", &world);
