@@ -1,3 +1,7 @@
-//! The program `baton`.
+//! The program `baton`: everything it does is a command of `shell::cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    baton_engine::shell::cli::main()
+}

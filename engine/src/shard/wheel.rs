@@ -183,7 +183,7 @@ mod tests {
         wheel.add(Time::ZERO, 7);
         wheel.remove(7);
         assert_eq!(wheel.next(), None);
-        assert_eq!(run(&mut wheel, Time::from_secs(1)), []);
+        assert!(run(&mut wheel, Time::from_secs(1)).is_empty());
     }
 
     #[test]

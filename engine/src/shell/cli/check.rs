@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::settings::{self, Surroundings};
 
 /// Checks the file at `path` against this machine's environment and files.
-pub fn run(path: &Path) -> ExitCode {
+pub(super) fn run(path: &Path) -> ExitCode {
     let file = path.display().to_string();
     let world = Surroundings { env: &|name| std::env::var(name).ok(), exists: &|path| path.is_file() };
     let report = match std::fs::read_to_string(path) {

@@ -1,0 +1,161 @@
+//! Every metric of the node, by name, and the handles that publish it. Names are `baton_subject_what_unit`; labels are
+//! closed sets and never name a call.
+//!
+//! Leaves out counting: machines count in plain numbers, and what is here turns their sums into steps once a second.
+
+mod calls;
+mod node;
+mod queues;
+mod shards;
+
+use std::sync::OnceLock;
+
+use metrics::{Counter, Gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+pub use calls::CallMetrics;
+pub use node::{NodeMetrics, Process};
+pub use queues::QueueMetrics;
+pub use shards::ShardMetrics;
+
+/// Upper ends of the buckets of set-up times, in seconds.
+const SETUP_SECONDS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
+
+/// Upper ends of the buckets of conversations and waits, in seconds.
+const STAY_SECONDS: [f64; 10] = [1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
+
+/// The handle to render all metrics with. The first call installs the recorder; the process has one.
+pub fn install() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let lateness: Vec<f64> = crate::shard::LATENESS_MICROS.iter().map(|&end| end as f64 / 1e6).collect();
+        let builder = PrometheusBuilder::new();
+        let builder = [
+            ("baton_call_setup_seconds", &SETUP_SECONDS[..]),
+            ("baton_ai_leg_setup_seconds", &SETUP_SECONDS),
+            ("baton_ai_first_rtp_seconds", &SETUP_SECONDS),
+            ("baton_handoff_to_human_audio_seconds", &SETUP_SECONDS),
+            ("baton_call_duration_seconds", &STAY_SECONDS),
+            ("baton_queue_wait_seconds", &STAY_SECONDS),
+            ("baton_media_tick_lateness_seconds", &lateness),
+        ]
+        .into_iter()
+        .fold(builder, |builder, (name, buckets)| {
+            builder
+                .set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)
+                .expect("the lists above are not empty")
+        });
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        // Another recorder in the process keeps ours from being heard; the page is then empty, and nothing else ends.
+        let _ = metrics::set_global_recorder(recorder);
+        describe();
+        handle
+    })
+}
+
+/// One sentence for each metric, shown beside it.
+fn describe() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    gauge!("baton_calls_active", "Calls alive.");
+    counter!("baton_calls_total", "Calls that are over, by direction, result and end reason.");
+    histogram!("baton_call_setup_seconds", "From the caller's INVITE to its 200.");
+    histogram!("baton_call_duration_seconds", "From the caller's 200 to the call's end.");
+    counter!(
+        "baton_sip_requests_total",
+        "SIP requests by direction and method, without our retransmissions."
+    );
+    counter!(
+        "baton_sip_responses_total",
+        "SIP responses by direction and class, without our retransmissions."
+    );
+    counter!("baton_sip_retransmissions_total", "SIP messages sent or received again.");
+    counter!("baton_sip_rejected_total", "SIP requests the endpoint refused by itself, by reason.");
+    gauge!("baton_sip_dialogs_active", "INVITE dialogs alive, those that wait out a BYE included.");
+    gauge!("baton_sip_transactions_active", "SIP transactions alive.");
+    counter!("baton_sip_inbox_refused_total", "New calls refused and messages lost before a shard.");
+    counter!("baton_handoff_total", "Handoffs by result.");
+    gauge!("baton_handoff_active", "Callers between an AI and a person.");
+    histogram!("baton_handoff_to_human_audio_seconds", "From the handoff to the person's first sound.");
+    counter!("baton_handoff_return_to_ai_total", "Callers given back to the AI.");
+    counter!("baton_context_truncated_total", "Context cut or refused.");
+    histogram!("baton_ai_leg_setup_seconds", "From our INVITE to the AI's 200.");
+    histogram!("baton_ai_first_rtp_seconds", "From the AI's 200 to its first packet.");
+    gauge!("baton_queue_size", "Callers in a queue.");
+    gauge!("baton_queue_longest_wait_seconds", "The wait of the caller who waits longest.");
+    histogram!("baton_queue_wait_seconds", "Waits that ended with a person.");
+    counter!("baton_queue_offers_total", "Offers that ended, by result.");
+    counter!("baton_queue_answered_total", "Callers who spoke with a person.");
+    counter!("baton_queue_abandoned_total", "Callers who went away while waiting.");
+    counter!("baton_queue_exhausted_total", "Callers out of a queue without a person, by reason.");
+    counter!("baton_queue_late_reports_total", "Reports about offers that had ended.");
+    counter!("baton_queue_notices_lost_total", "Notices a shard had no room for.");
+    gauge!("baton_agents", "Agents of a queue by state.");
+    counter!("baton_rtp_packets_total", "RTP packets by direction.");
+    counter!("baton_rtp_relayed_total", "RTP packets sent on without decoding.");
+    counter!("baton_rtp_lost_total", "RTP packets that never came.");
+    counter!("baton_rtp_late_total", "RTP packets that came after their turn.");
+    counter!("baton_rtp_duplicate_total", "RTP packets that came twice.");
+    counter!("baton_rtp_reordered_total", "RTP packets that came out of order.");
+    counter!("baton_rtp_malformed_total", "Packets that were no RTP or RTCP, or of no agreed payload type.");
+    counter!("baton_rtp_latch_rejected_total", "Packets refused by the gate against stolen streams.");
+    counter!("baton_rtp_stray_total", "Packets to a port that was nobody's.");
+    counter!("baton_rtp_dropped_total", "Packets for which the outbox had no slot.");
+    gauge!("baton_jitter_buffer_depth_seconds", "What jitter buffers aim at, on average.");
+    counter!("baton_jitter_buffer_concealed_frames_total", "Frames made up.");
+    histogram!("baton_media_tick_lateness_seconds", "How late media ticks ran.");
+    counter!("baton_media_ticks_missed_total", "Media ticks that never ran.");
+    gauge!("baton_legs_active", "Legs with an open dialog.");
+    gauge!("baton_media_legs_active", "Legs with media.");
+    gauge!("baton_actors_active", "Call actors alive.");
+    gauge!("baton_ports", "RTP port pairs by state.");
+    counter!("baton_ports_exhausted_total", "How often no port pair was ready, or none could be opened.");
+    gauge!("baton_draining", "1 while the node drains.");
+    counter!("baton_admission_rejected_total", "New calls refused, by reason.");
+    counter!("baton_calls_stuck_total", "Calls ended because they missed their deadline.");
+    counter!("baton_actors_died_total", "Call actors that died.");
+    counter!("baton_mailbox_overflows_total", "Calls ended because their mailbox was full.");
+    counter!("baton_panics_total", "Panics caught at the edge of a machine.");
+    counter!("baton_process_cpu_seconds_total", "Processor time of the process.");
+    gauge!("baton_process_resident_memory_bytes", "Memory of the process.");
+}
+
+/// A counter that is told a sum and published as its steps.
+struct Rising {
+    counter: Counter,
+    last: u64,
+}
+
+impl Rising {
+    fn new(counter: Counter) -> Self {
+        Self { counter, last: 0 }
+    }
+
+    fn set(&mut self, sum: u64) {
+        self.counter.increment(sum.saturating_sub(self.last));
+        self.last = sum;
+    }
+}
+
+/// One part of a gauge that several publish: the gauge is the sum of the parts.
+struct Part {
+    gauge: Gauge,
+    last: f64,
+}
+
+impl Part {
+    fn new(gauge: Gauge) -> Self {
+        Self { gauge, last: 0.0 }
+    }
+
+    fn set(&mut self, value: f64) {
+        self.gauge.increment(value - self.last);
+        self.last = value;
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.set(0.0);
+    }
+}

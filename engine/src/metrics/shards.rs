@@ -1,0 +1,192 @@
+//! What a shard publishes once a second: SIP, media, ports, admission.
+
+use baton_signaling::endpoint::Counters;
+use metrics::{Histogram, counter, gauge, histogram};
+
+use super::{Part, Rising};
+use crate::shard::{LATENESS_MICROS, Lateness, Refusal, ShardStats};
+
+/// The handles of one shard.
+pub struct ShardMetrics {
+    sip: SipMetrics,
+    media: MediaMetrics,
+    refused: Vec<Rising>,
+    calls: Part,
+    legs: Part,
+    ports: [Part; 3],
+    ports_exhausted: [Rising; 2],
+    lateness: Histogram,
+    lateness_last: Lateness,
+    ticks_missed: Rising,
+    panics: Rising,
+    overflows: Rising,
+    inbox: [Rising; 2],
+}
+
+impl ShardMetrics {
+    /// All handles, looked up once.
+    pub fn new() -> Self {
+        let refused = |refusal: Refusal| {
+            Rising::new(counter!("baton_admission_rejected_total", "reason" => refusal.label()))
+        };
+        Self {
+            sip: SipMetrics::new(),
+            media: MediaMetrics::new(),
+            refused: Refusal::ALL.map(refused).into(),
+            calls: Part::new(gauge!("baton_calls_active")),
+            legs: Part::new(gauge!("baton_legs_active")),
+            ports: ["used", "resting", "free"]
+                .map(|state| Part::new(gauge!("baton_ports", "state" => state))),
+            ports_exhausted: ["exhausted", "refused"]
+                .map(|reason| Rising::new(counter!("baton_ports_exhausted_total", "reason" => reason))),
+            lateness: histogram!("baton_media_tick_lateness_seconds"),
+            lateness_last: Lateness::default(),
+            ticks_missed: Rising::new(counter!("baton_media_ticks_missed_total")),
+            panics: Rising::new(counter!("baton_panics_total")),
+            overflows: Rising::new(counter!("baton_mailbox_overflows_total")),
+            inbox: ["refused", "lost"]
+                .map(|result| Rising::new(counter!("baton_sip_inbox_refused_total", "result" => result))),
+        }
+    }
+
+    /// Publishes the shard's sums, its overflowed mailboxes, and what its inbox refused and lost.
+    pub fn publish(&mut self, stats: &ShardStats, overflows: u64, inbox: (u64, u64)) {
+        self.sip.publish(&stats.sip);
+        self.media.publish(stats);
+        for (rising, &sum) in self.refused.iter_mut().zip(&stats.refused) {
+            rising.set(sum);
+        }
+        self.calls.set(stats.calls as f64);
+        self.legs.set(stats.legs as f64);
+        let ports = [stats.ports.used, stats.ports.resting, stats.ports.free];
+        self.ports.iter_mut().zip(ports).for_each(|(part, count)| part.set(count as f64));
+        self.ports_exhausted[0].set(stats.ports_exhausted);
+        self.ports_exhausted[1].set(stats.ports_refused);
+        self.publish_lateness(&stats.lateness);
+        self.ticks_missed.set(stats.ticks_missed);
+        self.panics.set(stats.panics);
+        self.overflows.set(overflows);
+        self.inbox[0].set(inbox.0);
+        self.inbox[1].set(inbox.1);
+    }
+
+    /// Every tick is recorded at the upper end of its bucket, so the sum errs to the worse side.
+    fn publish_lateness(&mut self, lateness: &Lateness) {
+        for (bucket, (&sum, last)) in lateness.iter().zip(&mut self.lateness_last).enumerate() {
+            let end = LATENESS_MICROS
+                .get(bucket)
+                .copied()
+                .unwrap_or(2 * LATENESS_MICROS[LATENESS_MICROS.len() - 1]);
+            let step = usize::try_from(sum - *last).unwrap_or(usize::MAX);
+            if step > 0 {
+                self.lateness.record_many(end as f64 / 1e6, step);
+            }
+            *last = sum;
+        }
+    }
+}
+
+impl Default for ShardMetrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+struct SipMetrics {
+    requests: [Vec<Rising>; 2],
+    responses: [Vec<Rising>; 2],
+    retransmissions: [Rising; 2],
+    dialogs: Part,
+    transactions: Part,
+}
+
+impl SipMetrics {
+    fn new() -> Self {
+        let requests = |dir: &'static str| {
+            let method =
+                |method| Rising::new(counter!("baton_sip_requests_total", "dir" => dir, "method" => method));
+            Counters::METHODS.into_iter().map(method).collect()
+        };
+        let responses = |dir: &'static str| {
+            let class =
+                |class| Rising::new(counter!("baton_sip_responses_total", "dir" => dir, "class" => class));
+            ["1xx", "2xx", "3xx", "4xx", "5xx", "6xx"].into_iter().map(class).collect()
+        };
+        let retransmissions = |dir| Rising::new(counter!("baton_sip_retransmissions_total", "dir" => dir));
+        Self {
+            requests: ["received", "sent"].map(requests),
+            responses: ["received", "sent"].map(responses),
+            retransmissions: ["received", "sent"].map(retransmissions),
+            dialogs: Part::new(gauge!("baton_sip_dialogs_active")),
+            transactions: Part::new(gauge!("baton_sip_transactions_active")),
+        }
+    }
+
+    fn publish(&mut self, counters: &Counters) {
+        let set = |risings: &mut [Rising], sums: &[u64]| {
+            risings.iter_mut().zip(sums).for_each(|(rising, &sum)| rising.set(sum));
+        };
+        set(&mut self.requests[0], &counters.requests_received);
+        set(&mut self.requests[1], &counters.requests_sent);
+        set(&mut self.responses[0], &counters.responses_received);
+        set(&mut self.responses[1], &counters.responses_sent);
+        self.retransmissions[0].set(counters.retransmissions_received);
+        self.retransmissions[1].set(counters.retransmissions_sent);
+        self.dialogs.set(counters.legs_active as f64);
+        self.transactions.set(counters.transactions_active as f64);
+    }
+}
+
+struct MediaMetrics {
+    packets: [Rising; 2],
+    sums: Vec<Rising>,
+    legs: Part,
+    depth: Part,
+}
+
+/// The counters that are one sum each, in the order in which `MediaMetrics::publish` sets them.
+const SUMS: [&str; 10] = [
+    "baton_rtp_relayed_total",
+    "baton_rtp_lost_total",
+    "baton_rtp_late_total",
+    "baton_rtp_duplicate_total",
+    "baton_rtp_reordered_total",
+    "baton_rtp_malformed_total",
+    "baton_rtp_latch_rejected_total",
+    "baton_rtp_stray_total",
+    "baton_rtp_dropped_total",
+    "baton_jitter_buffer_concealed_frames_total",
+];
+
+impl MediaMetrics {
+    fn new() -> Self {
+        Self {
+            packets: ["received", "sent"]
+                .map(|dir| Rising::new(counter!("baton_rtp_packets_total", "dir" => dir))),
+            sums: SUMS.into_iter().map(|name| Rising::new(counter!(name))).collect(),
+            legs: Part::new(gauge!("baton_media_legs_active")),
+            depth: Part::new(gauge!("baton_jitter_buffer_depth_seconds")),
+        }
+    }
+
+    fn publish(&mut self, stats: &ShardStats) {
+        let media = &stats.media;
+        self.packets[0].set(media.received);
+        self.packets[1].set(media.sent);
+        let sums = [
+            media.relayed,
+            media.lost,
+            media.late,
+            media.duplicate,
+            media.reordered,
+            media.malformed,
+            media.rejected,
+            stats.packets_stray,
+            stats.outbox_dropped,
+            media.concealed,
+        ];
+        self.sums.iter_mut().zip(sums).for_each(|(rising, sum)| rising.set(sum));
+        self.legs.set(media.legs as f64);
+        self.depth.set(media.target_ms as f64 / 1e3 / media.legs.max(1) as f64);
+    }
+}

@@ -1,0 +1,148 @@
+//! The actor of one call: it owns the call's machine, the handle to what the call has on its shard, and one timer.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use baton_signaling::Time;
+
+use super::{Ask, CallOver, CallReport, Describe, ShardCell, Tell};
+use crate::call::{Call, CallSnapshot, EndReason, Input, State};
+use crate::key::CallKey;
+use crate::shard::{NewCall, settle};
+use crate::shell::limits::{CALL_MAILBOX, REPORT_STEP};
+
+/// One call.
+pub struct CallActor {
+    call: Call,
+    shard: SessionHandle,
+    wake: Option<(Time, SpawnHandle)>,
+    overloaded: Rc<Cell<bool>>,
+    reported: Option<(State, Option<Time>)>,
+}
+
+/// The one owner of what a call has on its shard: session, ports, dialogs. Dropped before the call is over, it has the
+/// shard end all of it; a panic in a handler drops it while unwinding, so it never panics itself.
+struct SessionHandle {
+    cell: Rc<ShardCell>,
+    key: CallKey,
+    end: Option<EndReason>,
+    over: bool,
+}
+
+impl CallActor {
+    /// Makes the owner of a new call, on the arbiter of its shard.
+    pub(crate) fn start(cell: Rc<ShardCell>, new: NewCall, overloaded: Rc<Cell<bool>>) -> Addr<Self> {
+        Self::create(|ctx: &mut Context<Self>| {
+            ctx.set_mailbox_capacity(CALL_MAILBOX);
+            let settings = cell.shared.settings.clone();
+            let now = cell.shared.clock.now();
+            let call = Call::new(now, new.key, new.id, settings, new.seed, new.incoming);
+            let shard = SessionHandle { cell, key: new.key, end: None, over: false };
+            Self { call, shard, wake: None, overloaded, reported: None }
+        })
+    }
+
+    /// Carries out what the call asked for, then re-arms its one timer.
+    fn settle(&mut self, now: Time, ctx: &mut Context<Self>) {
+        if self.overloaded.take() {
+            self.call.handle(now, Input::Overload);
+        }
+        let cell = self.shard.cell.clone();
+        let ended = {
+            let core = &mut *cell.core.borrow_mut();
+            let queues = &cell.shared.queues;
+            let ask = |request| queues.try_send(Ask(request)).is_ok();
+            settle(&mut self.call, &mut core.shard, now, &mut core.world, ask)
+        };
+        cell.wake.notify_one();
+        self.report();
+        if ended {
+            (self.shard.over, self.shard.end) = (true, self.call.end_reason());
+            cell.ended(now, &self.call);
+            ctx.stop();
+        } else {
+            self.arm(now, ctx);
+        }
+    }
+
+    fn arm(&mut self, now: Time, ctx: &mut Context<Self>) {
+        let due = self.call.poll_timeout();
+        if self.wake.map(|(at, _)| at) == due {
+            return;
+        }
+        if let Some((_, wake)) = self.wake.take() {
+            ctx.cancel_future(wake);
+        }
+        self.wake = due.map(|at| {
+            // The runtime's timer counts in milliseconds and rounds up; never earlier than due.
+            let wait = at.saturating_duration_since(now).max(Duration::from_micros(1));
+            (at, ctx.run_later(wait, Self::wake))
+        });
+    }
+
+    fn wake(&mut self, ctx: &mut Context<Self>) {
+        self.wake = None;
+        let now = self.shard.cell.shared.clock.now();
+        self.call.handle_timeout(now);
+        self.settle(now, ctx);
+    }
+
+    /// Tells the supervisor where the call stands, if that has changed by enough.
+    fn report(&mut self) {
+        let (state, deadline) = (self.call.state(), self.call.poll_timeout());
+        let moved = |before: Option<Time>| match (before, deadline) {
+            (Some(before), Some(deadline)) => {
+                before > deadline || deadline.saturating_duration_since(before) >= REPORT_STEP
+            }
+            (before, deadline) => before != deadline,
+        };
+        if self.reported.is_some_and(|(before, at)| before == state && !moved(at)) {
+            return;
+        }
+        let id = self.reported.is_none().then(|| self.call.id().to_owned());
+        let report = CallReport { key: self.call.key(), id, state, deadline };
+        // Refused: said again with the next change.
+        if self.shard.cell.shared.supervisor.try_send(report).is_ok() {
+            self.reported = Some((state, deadline));
+        }
+    }
+}
+
+impl Actor for CallActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let now = self.shard.cell.shared.clock.now();
+        self.settle(now, ctx);
+    }
+}
+
+impl Handler<Tell> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, Tell(input): Tell, ctx: &mut Self::Context) {
+        let now = self.shard.cell.shared.clock.now();
+        self.call.handle(now, input);
+        self.settle(now, ctx);
+    }
+}
+
+impl Handler<Describe> for CallActor {
+    type Result = Option<Box<CallSnapshot>>;
+
+    fn handle(&mut self, _: Describe, _: &mut Self::Context) -> Self::Result {
+        Some(Box::new(self.call.snapshot()))
+    }
+}
+
+impl Drop for SessionHandle {
+    fn drop(&mut self) {
+        if !self.over {
+            self.cell.orphan(self.key);
+        }
+        // Refused: the supervisor notices by the deadline that passes.
+        let _ = self.cell.shared.supervisor.try_send(CallOver { key: self.key, end: self.end });
+    }
+}

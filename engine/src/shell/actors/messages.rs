@@ -1,0 +1,95 @@
+//! What the actors of a node say to each other.
+
+use std::collections::BTreeMap;
+
+use actix::{Addr, Message};
+use baton_signaling::Time;
+use serde::Serialize;
+
+use super::ShardActor;
+use crate::call::{CallSnapshot, EndReason, Input, State};
+use crate::key::CallKey;
+use crate::queue::{QueueRequest, QueuesSnapshot};
+
+/// To a call: something has happened.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Tell(pub Input);
+
+/// To a shard: hand this to a call; whether there is such a call.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct Deliver(pub CallKey, pub Input);
+
+/// To a call or, by its key, to a shard: how do you stand?
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Box<CallSnapshot>>")]
+pub struct Describe(pub CallKey);
+
+/// To a shard: the drain's deadline has come; every call is to end.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct DrainDeadline;
+
+/// To the queues: a call's request.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Ask(pub QueueRequest);
+
+/// To the queues and the supervisor: the shards, once they run.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Remember(pub Vec<Addr<ShardActor>>);
+
+/// To the queues: how do you stand?
+#[derive(Debug, Message)]
+#[rtype(result = "Box<QueuesSnapshot>")]
+pub struct DescribeQueues;
+
+/// To the supervisor: where a call stands and when it will next act by itself.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct CallReport {
+    /// Which.
+    pub key: CallKey,
+    /// Its id, said once at its start.
+    pub id: Option<String>,
+    /// Where it stands.
+    pub state: State,
+    /// When its next timer is due.
+    pub deadline: Option<Time>,
+}
+
+/// To the supervisor: a call's actor is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct CallOver {
+    /// Which.
+    pub key: CallKey,
+    /// Why; `None`: its actor died.
+    pub end: Option<EndReason>,
+}
+
+/// To the supervisor: which calls are there?
+#[derive(Debug, Message)]
+#[rtype(result = "CallList")]
+pub struct ListCalls;
+
+/// To the supervisor: which call has this id?
+#[derive(Debug, Message)]
+#[rtype(result = "Option<CallKey>")]
+pub struct FindCall(pub String);
+
+/// The calls of a node by id, as many as may be listed.
+pub type CallList = BTreeMap<String, CallBrief>;
+
+/// A call in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallBrief {
+    /// Its number.
+    pub key: CallKey,
+    /// Where it stands.
+    pub state: State,
+    /// Milliseconds since 1970 at its start.
+    pub began_unix_ms: u64,
+}

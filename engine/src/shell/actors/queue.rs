@@ -1,0 +1,110 @@
+//! The actor of all queues and agents of a node: an agent may serve several queues, so there is one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use actix::prelude::*;
+use baton_signaling::Time;
+
+use super::{Ask, Deliver, DescribeQueues, Remember, ShardActor};
+use crate::call::Input;
+use crate::metrics::QueueMetrics;
+use crate::queue::{Queues, QueuesSettings, QueuesSnapshot};
+use crate::shell::Clock;
+use crate::shell::limits::{QUEUE_MAILBOX, SECOND};
+
+/// All queues of a node.
+pub struct QueueActor {
+    queues: Queues,
+    settings: QueuesSettings,
+    clock: Clock,
+    shards: Vec<Addr<ShardActor>>,
+    wake: Option<(Time, SpawnHandle)>,
+    metrics: QueueMetrics,
+}
+
+impl QueueActor {
+    /// The actor of the queues of `settings`, on this arbiter.
+    pub fn start(clock: Clock, settings: QueuesSettings) -> Addr<Self> {
+        Self::create(|ctx: &mut Context<Self>| {
+            ctx.set_mailbox_capacity(QUEUE_MAILBOX);
+            let queues = Queues::new(settings.clone());
+            Self { queues, settings, clock, shards: Vec::new(), wake: None, metrics: QueueMetrics::new() }
+        })
+    }
+
+    /// Lets the machine take a step; a panic in it costs the callers' places, not the node: it begins anew, and the
+    /// calls find their way by their own timers.
+    fn step(&mut self, ctx: &mut Context<Self>, step: impl FnOnce(&mut Queues, Time)) {
+        let (now, queues) = (self.clock.now(), &mut self.queues);
+        if catch_unwind(AssertUnwindSafe(|| step(queues, now))).is_err() {
+            tracing::error!("the queues have panicked and begin anew");
+            self.metrics.restarted();
+            self.queues = Queues::new(self.settings.clone());
+        }
+        self.settle(now, ctx);
+    }
+
+    fn settle(&mut self, now: Time, ctx: &mut Context<Self>) {
+        while let Some((call, notice)) = self.queues.poll_notice() {
+            if let Some(shard) = self.shards.get(usize::from(call.shard())) {
+                // Refused: the call's own watch over its wait takes it out of the queue.
+                let told = shard.try_send(Deliver(call, Input::Queue(notice)));
+                self.metrics.told(told.is_ok());
+            }
+        }
+        let due = self.queues.poll_timeout();
+        if self.wake.map(|(at, _)| at) == due {
+            return;
+        }
+        if let Some((_, wake)) = self.wake.take() {
+            ctx.cancel_future(wake);
+        }
+        self.wake = due.map(|at| {
+            let wait = at.saturating_duration_since(now).max(Duration::from_micros(1));
+            (at, ctx.run_later(wait, Self::wake))
+        });
+    }
+
+    fn wake(&mut self, ctx: &mut Context<Self>) {
+        self.wake = None;
+        self.step(ctx, |queues, now| queues.handle_timeout(now));
+    }
+
+    fn publish(&mut self, ctx: &mut Context<Self>) {
+        self.metrics.publish(&self.queues.snapshot(self.clock.now()));
+        ctx.run_later(SECOND, Self::publish);
+    }
+}
+
+impl Actor for QueueActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.publish(ctx);
+    }
+}
+
+impl Handler<Ask> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, Ask(request): Ask, ctx: &mut Self::Context) {
+        self.step(ctx, |queues, now| queues.handle(now, request));
+    }
+}
+
+impl Handler<Remember> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, Remember(shards): Remember, _: &mut Self::Context) {
+        self.shards = shards;
+    }
+}
+
+impl Handler<DescribeQueues> for QueueActor {
+    type Result = MessageResult<DescribeQueues>;
+
+    fn handle(&mut self, _: DescribeQueues, _: &mut Self::Context) -> Self::Result {
+        MessageResult(Box::new(self.queues.snapshot(self.clock.now())) as Box<QueuesSnapshot>)
+    }
+}

@@ -1,0 +1,179 @@
+//! A shard's actor and its task. The task runs turns; the actor answers other arbiters; both, and the calls of the
+//! shard, share one cell that never leaves its arbiter and is never borrowed across an await.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use actix::prelude::*;
+use baton_signaling::Time;
+use tokio::sync::Notify;
+
+use super::{Ask, Deliver, Describe, DrainDeadline, Shared};
+use crate::call::{Call, CallSnapshot, Input};
+use crate::key::CallKey;
+use crate::metrics::{CallMetrics, ShardMetrics};
+use crate::queue::QueueRequest;
+use crate::shard::{Io, Shard};
+use crate::shell::limits::{SECOND, SHARD_MAILBOX};
+use crate::shell::poller::Poller;
+use crate::shell::world::World;
+
+/// Calls whose actor died between two turns. More than a few is a fault that no list helps.
+const ORPHANS: usize = 1024;
+
+/// What one arbiter's task and actors share.
+pub(crate) struct ShardCell {
+    /// The machine and its world.
+    pub(crate) core: RefCell<Core>,
+    /// Wakes the task: an action between turns is to leave at once.
+    pub(crate) wake: Notify,
+    /// What every actor may use.
+    pub(crate) shared: Arc<Shared>,
+    orphans: RefCell<Vec<CallKey>>,
+    metrics: RefCell<CallMetrics>,
+    poller: Rc<Poller>,
+}
+
+/// A shard and its world, borrowed together.
+pub(crate) struct Core {
+    /// The machine.
+    pub(crate) shard: Shard,
+    /// Its sockets and actors.
+    pub(crate) world: World,
+}
+
+impl ShardCell {
+    /// A cell around what `build` makes of a handle to the cell itself.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        poller: Rc<Poller>,
+        build: impl FnOnce(Weak<Self>) -> Core,
+    ) -> Rc<Self> {
+        Rc::new_cyclic(|cell| Self {
+            core: RefCell::new(build(cell.clone())),
+            wake: Notify::new(),
+            shared,
+            orphans: RefCell::new(Vec::with_capacity(ORPHANS)),
+            metrics: RefCell::new(CallMetrics::new()),
+            poller,
+        })
+    }
+
+    /// A call's actor died: the next turn ends what is left of the call. Never panics.
+    pub(crate) fn orphan(&self, key: CallKey) {
+        if let Ok(mut orphans) = self.orphans.try_borrow_mut()
+            && orphans.len() < ORPHANS
+        {
+            orphans.push(key);
+        }
+        self.wake.notify_one();
+    }
+
+    /// A call has ended in order.
+    pub(crate) fn ended(&self, now: Time, call: &Call) {
+        self.core.borrow_mut().world.forget(call.key());
+        self.metrics.borrow_mut().count(now, &call.snapshot());
+    }
+
+    /// Runs one turn; when the next is due.
+    fn turn(&self) -> Option<Time> {
+        let now = self.shared.clock.now();
+        let core = &mut *self.core.borrow_mut();
+        core.world.look();
+        while let Some(key) = self.orphans.borrow_mut().pop() {
+            core.world.forget(key);
+            core.shard.remove(now, key, &mut core.world);
+            // Refused: the offer's lease runs out.
+            let _ = self.shared.queues.try_send(Ask(QueueRequest::Leave { call: key }));
+        }
+        core.shard.turn(now, &mut core.world)
+    }
+
+    /// The shard's task: turn after turn until the arbiter ends.
+    pub(crate) async fn run(self: Rc<Self>) {
+        loop {
+            // The edges inside a turn catch what a session or the endpoint may do; this is the last one.
+            let next = catch_unwind(AssertUnwindSafe(|| self.turn())).unwrap_or_else(|_| {
+                tracing::error!("a turn of the shard has panicked");
+                Some(self.shared.clock.now())
+            });
+            match next {
+                Some(due) if due <= self.shared.clock.now() => tokio::task::yield_now().await,
+                next => {
+                    self.poller.set_timer(next.map(|due| self.shared.clock.until(due)));
+                    tokio::select! {
+                        () = self.wake.notified() => {}
+                        ready = self.poller.ready() => if ready.is_err() { return },
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Answers for a shard to other arbiters, and publishes its figures.
+pub struct ShardActor {
+    cell: Rc<ShardCell>,
+    metrics: ShardMetrics,
+}
+
+impl ShardActor {
+    /// The actor of a shard, on the shard's arbiter.
+    pub(crate) fn start(cell: Rc<ShardCell>) -> Addr<Self> {
+        Self::create(|ctx: &mut Context<Self>| {
+            ctx.set_mailbox_capacity(SHARD_MAILBOX);
+            Self { cell, metrics: ShardMetrics::new() }
+        })
+    }
+
+    fn publish(&mut self, ctx: &mut Context<Self>) {
+        let now = self.cell.shared.clock.now();
+        if let Ok(core) = self.cell.core.try_borrow() {
+            let stats = core.shard.stats(now);
+            self.metrics.publish(&stats, core.world.overflows(), core.world.inbox_counts());
+        }
+        ctx.run_later(SECOND, Self::publish);
+    }
+
+    fn deliver(&self, key: CallKey, input: Input) -> bool {
+        self.cell.core.borrow_mut().world.deliver(key, input).is_ok()
+    }
+}
+
+impl Actor for ShardActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.publish(ctx);
+    }
+}
+
+impl Handler<Deliver> for ShardActor {
+    type Result = bool;
+
+    fn handle(&mut self, Deliver(key, input): Deliver, _: &mut Self::Context) -> bool {
+        self.deliver(key, input)
+    }
+}
+
+impl Handler<DrainDeadline> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, _: DrainDeadline, _: &mut Self::Context) {
+        let keys = self.cell.core.borrow().world.keys();
+        for key in keys {
+            self.deliver(key, Input::DrainDeadline);
+        }
+    }
+}
+
+impl Handler<Describe> for ShardActor {
+    type Result = ResponseFuture<Option<Box<CallSnapshot>>>;
+
+    fn handle(&mut self, Describe(key): Describe, _: &mut Self::Context) -> Self::Result {
+        let owner = self.cell.core.borrow().world.owner(key).cloned();
+        Box::pin(async move { owner?.send(Describe(key)).await.ok().flatten() })
+    }
+}

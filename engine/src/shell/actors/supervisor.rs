@@ -1,0 +1,218 @@
+//! The node's supervisor: it knows every call's state and deadline, ends and counts those that miss it by far, and
+//! answers for the node as a whole.
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+use baton_signaling::Time;
+
+use super::messages::CallList;
+use super::{CallBrief, CallOver, CallReport, Deliver, FindCall, ListCalls, Remember, ShardActor};
+use crate::call::{Input, State};
+use crate::key::CallKey;
+use crate::metrics::NodeMetrics;
+use crate::shell::Clock;
+use crate::shell::limits::{LISTED_CALLS, SECOND, STUCK_AFTER, SUPERVISOR_MAILBOX};
+use crate::shell::process::process;
+
+/// What the supervisor knows of a call.
+#[derive(Debug)]
+struct Known {
+    id: String,
+    state: State,
+    began: Time,
+    deadline: Option<Time>,
+}
+
+/// Knows every call, and ends those that are stuck.
+#[derive(Debug)]
+pub struct Watch {
+    calls: BTreeMap<CallKey, Known>,
+}
+
+impl Watch {
+    /// No calls yet.
+    pub fn new() -> Self {
+        Self { calls: BTreeMap::new() }
+    }
+
+    /// A call stands here.
+    pub fn report(&mut self, now: Time, report: CallReport) {
+        let CallReport { key, id, state, deadline } = report;
+        let fresh = || Known { id: String::new(), state, began: now, deadline };
+        let known = self.calls.entry(key).or_insert_with(fresh);
+        known.id = id.unwrap_or_else(|| std::mem::take(&mut known.id));
+        (known.state, known.deadline) = (state, deadline);
+    }
+
+    /// A call is no more.
+    pub fn over(&mut self, key: CallKey) {
+        self.calls.remove(&key);
+    }
+
+    /// Calls whose deadline passed more than [`STUCK_AFTER`] ago; each is given that much time again.
+    pub fn stuck(&mut self, now: Time) -> Vec<CallKey> {
+        let mut stuck = Vec::new();
+        for (key, known) in &mut self.calls {
+            if known.deadline.is_some_and(|due| due + STUCK_AFTER < now) {
+                stuck.push(*key);
+                known.deadline = Some(now);
+            }
+        }
+        stuck
+    }
+
+    /// How many calls there are, and how many of them are on their way to a person.
+    pub fn counts(&self) -> (usize, usize) {
+        let to_person = |known: &&Known| {
+            matches!(known.state, State::HandoffRequested | State::Queued | State::RingingAgent)
+        };
+        (self.calls.len(), self.calls.values().filter(to_person).count())
+    }
+
+    /// The call of this id.
+    pub fn find(&self, id: &str) -> Option<CallKey> {
+        self.calls.iter().find(|(_, known)| known.id == id).map(|(&key, _)| key)
+    }
+
+    /// The calls by id, at most `limit`.
+    fn list(&self, clock: Clock, limit: usize) -> CallList {
+        let brief = |(&key, known): (&CallKey, &Known)| {
+            let began_unix_ms = clock.unix_millis(known.began);
+            (known.id.clone(), CallBrief { key, state: known.state, began_unix_ms })
+        };
+        self.calls.iter().map(brief).take(limit).collect()
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The actor around a [`Watch`].
+pub struct SupervisorActor {
+    clock: Clock,
+    watch: Watch,
+    shards: Vec<Addr<ShardActor>>,
+    metrics: NodeMetrics,
+}
+
+impl SupervisorActor {
+    /// The supervisor, on this arbiter.
+    pub fn start(clock: Clock, metrics: NodeMetrics) -> Addr<Self> {
+        Self::create(|ctx: &mut Context<Self>| {
+            ctx.set_mailbox_capacity(SUPERVISOR_MAILBOX);
+            Self { clock, watch: Watch::new(), shards: Vec::new(), metrics }
+        })
+    }
+
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        for key in self.watch.stuck(self.clock.now()) {
+            tracing::error!(?key, "a call has missed its deadline and is ended");
+            self.metrics.stuck();
+            let told = self.shards.get(usize::from(key.shard())).map(|shard| {
+                // Refused: tried again after as long.
+                shard.try_send(Deliver(key, Input::Overload)).is_ok()
+            });
+            if told.is_none() {
+                self.watch.over(key);
+            }
+        }
+        let (calls, handoffs) = self.watch.counts();
+        self.metrics.publish(calls, handoffs, process());
+        ctx.run_later(SECOND, Self::look);
+    }
+}
+
+impl Actor for SupervisorActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.look(ctx);
+    }
+}
+
+impl Handler<CallReport> for SupervisorActor {
+    type Result = ();
+
+    fn handle(&mut self, report: CallReport, _: &mut Self::Context) {
+        self.watch.report(self.clock.now(), report);
+    }
+}
+
+impl Handler<CallOver> for SupervisorActor {
+    type Result = ();
+
+    fn handle(&mut self, CallOver { key, end }: CallOver, _: &mut Self::Context) {
+        self.watch.over(key);
+        if end.is_none() {
+            tracing::error!(?key, "a call's actor has died");
+            self.metrics.died();
+        }
+    }
+}
+
+impl Handler<Remember> for SupervisorActor {
+    type Result = ();
+
+    fn handle(&mut self, Remember(shards): Remember, _: &mut Self::Context) {
+        self.shards = shards;
+    }
+}
+
+impl Handler<ListCalls> for SupervisorActor {
+    type Result = MessageResult<ListCalls>;
+
+    fn handle(&mut self, _: ListCalls, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.watch.list(self.clock, LISTED_CALLS))
+    }
+}
+
+impl Handler<FindCall> for SupervisorActor {
+    type Result = Option<CallKey>;
+
+    fn handle(&mut self, FindCall(id): FindCall, _: &mut Self::Context) -> Self::Result {
+        self.watch.find(&id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(count: u64, deadline: Option<Time>) -> CallReport {
+        CallReport {
+            key: CallKey::new(0, count),
+            id: Some(count.to_string()),
+            state: State::WithAi,
+            deadline,
+        }
+    }
+
+    #[test]
+    fn a_call_is_stuck_five_seconds_behind_its_deadline_and_again_after_as_long() {
+        let mut watch = Watch::new();
+        watch.report(Time::ZERO, report(1, Some(Time::from_secs(10))));
+        watch.report(Time::ZERO, report(2, None));
+        watch.report(Time::ZERO, report(3, Some(Time::from_secs(60))));
+        assert_eq!(watch.stuck(Time::from_secs(15)), []);
+        assert_eq!(watch.stuck(Time::from_millis(15_001)), [CallKey::new(0, 1)]);
+        assert_eq!(watch.stuck(Time::from_millis(20_001)), []);
+        assert_eq!(watch.stuck(Time::from_millis(20_002)), [CallKey::new(0, 1)]);
+        watch.over(CallKey::new(0, 1));
+        assert_eq!(watch.stuck(Time::from_secs(60)), []);
+    }
+
+    #[test]
+    fn a_call_keeps_the_id_it_said_first() {
+        let mut watch = Watch::new();
+        watch.report(Time::ZERO, report(7, None));
+        watch.report(Time::ZERO, CallReport { id: None, state: State::Queued, ..report(7, None) });
+        let list = watch.list(Clock::start(), 10);
+        assert_eq!(list["7"].state, State::Queued);
+        assert_eq!(watch.find("7"), Some(CallKey::new(0, 7)));
+        assert_eq!((watch.find("8"), watch.counts()), (None, (1, 1)));
+    }
+}

@@ -1,0 +1,54 @@
+//! `GET /v1/calls`, `GET /v1/calls/{id}`, `DELETE /v1/calls/{id}`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::Api;
+use super::problem::Problem;
+use crate::call::{CallSnapshot, Input};
+use crate::key::CallKey;
+use crate::shell::actors::{CallList, Deliver, Describe, FindCall, ListCalls};
+use crate::shell::limits::API_PATIENCE;
+
+/// All calls, as many as may be listed.
+pub(super) async fn list(State(api): State<Api>) -> Result<Json<CallList>, Problem> {
+    let asked = tokio::time::timeout(API_PATIENCE, api.shared.supervisor.send(ListCalls)).await;
+    Ok(Json(asked.map_err(|_| slow())?.map_err(|_| slow())?))
+}
+
+/// One call: state, legs, context, timeline.
+pub(super) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Box<CallSnapshot>>, Problem> {
+    let key = find(&api, &id).await?;
+    let shard = api.shards.get(usize::from(key.shard())).ok_or_else(unknown)?;
+    let asked = tokio::time::timeout(API_PATIENCE, shard.send(Describe(key))).await;
+    asked.map_err(|_| slow())?.map_err(|_| slow())?.map(Json).ok_or_else(unknown)
+}
+
+/// Ends a call: BYE on every leg.
+pub(super) async fn end(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    let key = find(&api, &id).await?;
+    let shard = api.shards.get(usize::from(key.shard())).ok_or_else(unknown)?;
+    let told = tokio::time::timeout(API_PATIENCE, shard.send(Deliver(key, Input::HangUp))).await;
+    match told.map_err(|_| slow())?.map_err(|_| slow())? {
+        true => Ok(StatusCode::ACCEPTED),
+        false => Err(unknown()),
+    }
+}
+
+async fn find(api: &Api, id: &str) -> Result<CallKey, Problem> {
+    let find = FindCall(id.to_owned());
+    let asked = tokio::time::timeout(API_PATIENCE, api.shared.supervisor.send(find)).await;
+    asked.map_err(|_| slow())?.map_err(|_| slow())?.ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is no call of this id")
+}
+
+fn slow() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node is too busy to answer")
+}

@@ -1,0 +1,23 @@
+//! The only place for actors, sockets, files, clocks and entropy: a thin layer around the machines.
+//!
+//! Leaves out every decision about a call, a queue or a packet.
+
+pub mod actors;
+mod clock;
+mod http;
+mod inbox;
+mod limits;
+mod logging;
+mod node;
+mod plan;
+mod poller;
+mod process;
+mod resolve;
+mod udp;
+mod world;
+
+pub mod cli;
+
+pub use clock::{Clock, entropy};
+pub use node::{Node, NodeAddresses, StartError};
+pub use plan::Plan;

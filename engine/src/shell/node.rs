@@ -1,0 +1,270 @@
+//! A running node: its sockets, arbiters and actors, from start to the last BYE.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, Arbiter};
+use baton_signaling::endpoint::EndpointConfig;
+use baton_signaling::route;
+use tokio::sync::oneshot;
+
+use super::actors::{
+    Core, DrainDeadline, QueueActor, Remember, ShardActor, ShardCell, Shared, SupervisorActor,
+};
+use super::http::Api;
+use super::inbox::Inbox;
+use super::limits::LAST_WORDS;
+use super::poller::Poller;
+use super::resolve::{Names, Resolver};
+use super::udp::{BindError, SipSockets};
+use super::world::{MediaAddress, World};
+use super::{Clock, Plan, entropy, http};
+use crate::media::PromptError;
+use crate::metrics::{self, NodeMetrics};
+use crate::shard::{Gate, Shard, ShardParams};
+
+/// Time between two looks at how many calls are left while draining.
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
+
+/// Why a node could not start; one sentence each.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address could not be listened on.
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The system refused something that every node needs.
+    System(io::Error),
+    /// A sound cannot be played.
+    Sound {
+        /// Its place among the sounds of the settings.
+        at: usize,
+        /// Why.
+        error: PromptError,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { address, error } if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "{address} is in use by another program")
+            }
+            Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::System(error) => write!(f, "the system refuses what the node needs: {error}"),
+            Self::Sound { at, error } => {
+                write!(f, "sound {} of the settings cannot be played: {error:?}", at + 1)
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<BindError> for StartError {
+    fn from(BindError { address, error }: BindError) -> Self {
+        Self::Bind { address, error }
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+/// Where a node listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeAddresses {
+    /// SIP over UDP.
+    pub sip: Vec<SocketAddr>,
+    /// The API.
+    pub http: SocketAddr,
+}
+
+/// A running node.
+pub struct Node {
+    addresses: NodeAddresses,
+    gate: Arc<Gate>,
+    shards: Vec<Addr<ShardActor>>,
+    arbiters: Vec<Arbiter>,
+    drain: Duration,
+    clock: Clock,
+}
+
+/// What every shard is made of.
+#[derive(Clone)]
+struct Parts {
+    plan: Arc<Plan>,
+    shared: Arc<Shared>,
+    gate: Arc<Gate>,
+    sip: SipSockets,
+    names: Names,
+    route_key: [u64; 2],
+}
+
+impl Node {
+    /// Starts a node. Within an actix system only.
+    ///
+    /// # Errors
+    /// An address is in use, a sound cannot be played, or the system has no more descriptors or entropy.
+    pub async fn start(plan: Plan) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        plan.prompts().map_err(|(at, error)| StartError::Sound { at, error })?;
+        let sip = SipSockets::bind(&plan.sip)?;
+        let page = std::net::TcpListener::bind(plan.http)
+            .map_err(|error| StartError::Bind { address: plan.http, error })?;
+        let addresses = NodeAddresses { sip: sip.addresses().collect(), http: page.local_addr()? };
+        let rendered = metrics::install();
+        let gate = Arc::new(Gate::new(plan.admission.clone()));
+        let supervisor = SupervisorActor::start(clock, NodeMetrics::new(gate.clone()));
+        let queues = QueueActor::start(clock, plan.queues.clone());
+        let shared = Shared { clock, settings: plan.call.clone(), queues, supervisor };
+        let (resolver, names) = Resolver::new(plan.uris());
+        resolver.look().await;
+        actix::spawn(resolver.run());
+        let route_key = [random()?, random()?];
+        let (drain, plan) = (plan.drain, Arc::new(plan));
+        let parts =
+            Parts { plan, shared: Arc::new(shared), gate: gate.clone(), sip: sip.clone(), names, route_key };
+        let mut node = Self { addresses, gate, shards: Vec::new(), arbiters: Vec::new(), drain, clock };
+        let inboxes = node.start_shards(&parts).await?;
+        node.introduce(&parts.shared);
+        let readers = Arbiter::new();
+        readers.spawn_fn(move || {
+            sip.readers(inboxes, route_key).into_iter().for_each(|reader| drop(actix::spawn(reader)))
+        });
+        let api = Api::new(node.gate.clone(), node.shards.clone(), parts.shared.clone(), rendered);
+        let pages = Arbiter::new();
+        page.set_nonblocking(true)?;
+        pages.spawn_fn(move || drop(actix::spawn(http::serve(page, api))));
+        node.arbiters.extend([readers, pages]);
+        Ok(node)
+    }
+
+    async fn start_shards(&mut self, parts: &Parts) -> Result<Arc<[Arc<Inbox>]>, StartError> {
+        let mut inboxes = Vec::new();
+        for index in 0..parts.plan.shards.max(1) {
+            let inbox = Arc::new(Inbox::new()?);
+            inboxes.push(inbox.clone());
+            let (parts, seed, arbiter) = (parts.clone(), random()?, Arbiter::new());
+            let (started, addr) = oneshot::channel();
+            arbiter.spawn_fn(move || {
+                // The receiver waits below; if it does not, the node is not starting any more.
+                let _ = started.send(parts.start_shard(index, seed, inbox));
+            });
+            self.arbiters.push(arbiter);
+            let addr = addr.await.map_err(|_| io::Error::other("a shard's thread has ended"))??;
+            self.shards.push(addr);
+        }
+        Ok(inboxes.into())
+    }
+
+    /// Tells queues and supervisor of the shards.
+    fn introduce(&self, shared: &Shared) {
+        // Neither mailbox can be full before the first call.
+        let _ = shared.queues.try_send(Remember(self.shards.clone()));
+        let _ = shared.supervisor.try_send(Remember(self.shards.clone()));
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &NodeAddresses {
+        &self.addresses
+    }
+
+    /// Calls alive.
+    pub fn calls(&self) -> usize {
+        self.gate.active()
+    }
+
+    /// The handle by which tests and the API end calls.
+    pub fn shards(&self) -> &[Addr<ShardActor>] {
+        &self.shards
+    }
+
+    /// Takes no new call from here on; running ones go on until they end or their time is over, then BYE ends them.
+    pub async fn drain(&self) {
+        self.gate.drain();
+        tracing::info!(calls = self.calls(), "draining");
+        let deadline = self.clock.now() + self.drain;
+        while self.calls() > 0 && self.clock.now() < deadline {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+        self.end_calls().await;
+    }
+
+    /// Ends every call with BYE at once.
+    pub async fn end_calls(&self) {
+        self.gate.drain();
+        let deadline = self.clock.now() + LAST_WORDS;
+        if self.calls() > 0 {
+            tracing::warn!(calls = self.calls(), "ending the calls that are left");
+            for shard in &self.shards {
+                // Refused: its calls are cut by the end of the process, and their far ends notice by RTCP.
+                let _ = shard.try_send(DrainDeadline);
+            }
+        }
+        while self.calls() > 0 && self.clock.now() < deadline {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+        // The last answers arrive, the last BYE leaves.
+        tokio::time::sleep(DRAIN_LOOK).await;
+    }
+
+    /// Stops the node's threads.
+    pub fn stop(self) {
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+    }
+}
+
+impl Parts {
+    /// Makes a shard, its task and its actor. On the shard's arbiter.
+    fn start_shard(self, index: u16, seed: u64, inbox: Arc<Inbox>) -> Result<Addr<ShardActor>, StartError> {
+        let plan = &self.plan;
+        let prompts = plan.prompts().map_err(|(at, error)| StartError::Sound { at, error })?;
+        let poller = Rc::new(Poller::new(inbox.bell())?);
+        let params = ShardParams {
+            index,
+            shards: plan.shards,
+            ports: plan.ports.clone(),
+            seed,
+            endpoint: EndpointConfig {
+                advertise: plan.advertise.map(|address| self.advertised(address)),
+                shard: Some(route::Shard { mine: index, shards: plan.shards.max(1), key: self.route_key }),
+                ..EndpointConfig::default()
+            },
+            session: crate::media::SessionParams {
+                ntp_at_zero: self.shared.clock.ntp_at_zero(),
+                ..plan.session
+            },
+        };
+        let shard = Shard::new(params, self.gate, Rc::new(prompts));
+        let media = MediaAddress { local: plan.media, advertised: plan.advertise.unwrap_or(plan.media) };
+        let (sip, names, waits) = (self.sip, self.names, poller.clone());
+        let cell = ShardCell::new(self.shared, poller, |cell| Core {
+            shard,
+            world: World::new(waits, inbox, sip, media, names, cell),
+        });
+        actix::spawn(cell.clone().run());
+        Ok(ShardActor::start(cell))
+    }
+
+    /// `host:port` for Via and Contact: the advertised address with the port of the first socket.
+    fn advertised(&self, address: IpAddr) -> String {
+        let port = self.sip.addresses().next().map_or(5060, |local| local.port());
+        SocketAddr::new(address, port).to_string()
+    }
+}
+
+fn random() -> io::Result<u64> {
+    entropy().map_err(io::Error::other)
+}

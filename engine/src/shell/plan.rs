@@ -1,0 +1,266 @@
+//! What a node is started with: the settings, cut into the pieces that each machine needs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::call::{
+    AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure,
+};
+use crate::media::{Prompt, PromptError, Prompts, SessionParams};
+use crate::queue::QueuesSettings;
+use crate::settings::{self, Settings, Sound};
+use crate::shard::{AdmissionPeer, AdmissionSettings, Network};
+
+/// The hold audio and the announcement that the program brings along: 8 kHz, mono.
+const HOLD: &[u8] = include_bytes!("../../assets/audio/hold.wav");
+const ANNOUNCEMENT: &[u8] = include_bytes!("../../assets/audio/announcement.wav");
+
+/// A sound file that cannot be read.
+#[derive(Debug)]
+pub struct SoundError {
+    /// Which.
+    pub file: PathBuf,
+    /// Why.
+    pub error: std::io::Error,
+}
+
+impl fmt::Display for SoundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read the sound {}: {}", self.file.display(), self.error)
+    }
+}
+
+/// What a node is started with.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// UDP addresses for SIP.
+    pub sip: Vec<SocketAddr>,
+    /// The address written into Via and Contact, if not the socket's.
+    pub advertise: Option<IpAddr>,
+    /// The address for RTP.
+    pub media: IpAddr,
+    /// The ports for RTP and RTCP.
+    pub ports: RangeInclusive<u16>,
+    /// The address for the API.
+    pub http: SocketAddr,
+    /// Shards; one for each core is right.
+    pub shards: u16,
+    /// From whom calls are taken, and how many.
+    pub admission: AdmissionSettings,
+    /// What calls need.
+    pub call: Arc<CallSettings>,
+    /// What the queues need.
+    pub queues: QueuesSettings,
+    /// What sessions need; the shell sets the wall clock.
+    pub session: SessionParams,
+    /// What the node can play, by the numbers that `call` names.
+    pub sounds: Vec<SoundBytes>,
+    /// How long running calls may go on after the node was told to stop.
+    pub drain: Duration,
+}
+
+/// A sound, before it is a prompt.
+#[derive(Clone, Debug)]
+pub enum SoundBytes {
+    /// Mono at 8 kHz.
+    Pcm(Arc<[i16]>),
+    /// A WAV file's bytes.
+    Wav(Arc<[u8]>),
+}
+
+impl Plan {
+    /// What the settings say, with one shard for each core.
+    ///
+    /// # Errors
+    /// A sound file cannot be read.
+    pub fn new(settings: &Settings) -> Result<Self, SoundError> {
+        let sounds = Sounds::of(settings);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            sip: settings.sip.listen.iter().map(|listen| listen.address).collect(),
+            advertise: settings.sip.advertise,
+            media: settings.media.address,
+            ports: settings.media.ports.first..=settings.media.ports.last,
+            http: settings.http.listen,
+            shards: u16::try_from(cores).unwrap_or(u16::MAX),
+            admission: admission(settings),
+            call: Arc::new(call(settings, &sounds)),
+            queues: settings.for_queues(),
+            session: SessionParams { media_timeout: settings.timers.media, ..SessionParams::default() },
+            sounds: sounds.read()?,
+            drain: settings.timers.drain,
+        })
+    }
+
+    /// The prompts of the sounds, numbered in their order.
+    ///
+    /// # Errors
+    /// The position of the first sound that cannot be one.
+    pub fn prompts(&self) -> Result<Prompts, (usize, PromptError)> {
+        let mut prompts = Prompts::new();
+        for (at, sound) in self.sounds.iter().enumerate() {
+            let added = match sound {
+                SoundBytes::Pcm(samples) => prompts.add_pcm(samples),
+                SoundBytes::Wav(bytes) => prompts.add_wav(bytes),
+            };
+            added.map_err(|error| (at, error))?;
+        }
+        Ok(prompts)
+    }
+
+    /// Every URI a node may dial by its settings.
+    pub(super) fn uris(&self) -> impl Iterator<Item = &str> {
+        let peers = self.call.peers.values().flat_map(|peer| &peer.uris).map(String::as_str);
+        peers.chain(self.queues.agents.iter().map(|agent| agent.uri.as_str()))
+    }
+}
+
+/// The sounds of a node in the order of their prompts' numbers.
+struct Sounds<'a>(Vec<&'a Sound>);
+
+impl<'a> Sounds<'a> {
+    fn of(settings: &'a Settings) -> Self {
+        let mut sounds = vec![&Sound::BuiltinHold, &Sound::BuiltinAnnouncement];
+        for sound in settings.sounds() {
+            if !sounds.contains(&sound) {
+                sounds.push(sound);
+            }
+        }
+        Self(sounds)
+    }
+
+    fn prompt(&self, sound: &Sound) -> Prompt {
+        let at = self.0.iter().position(|other| *other == sound);
+        Prompt(at.and_then(|at| u16::try_from(at).ok()).unwrap_or_default())
+    }
+
+    fn read(&self) -> Result<Vec<SoundBytes>, SoundError> {
+        let read = |sound: &&Sound| match sound {
+            Sound::BuiltinHold => Ok(SoundBytes::Wav(HOLD.into())),
+            Sound::BuiltinAnnouncement => Ok(SoundBytes::Wav(ANNOUNCEMENT.into())),
+            Sound::File(file) => match std::fs::read(file) {
+                Ok(bytes) => Ok(SoundBytes::Wav(bytes.into())),
+                Err(error) => Err(SoundError { file: file.clone(), error }),
+            },
+        };
+        self.0.iter().map(read).collect()
+    }
+}
+
+fn admission(settings: &Settings) -> AdmissionSettings {
+    let network = |from: &settings::Network| Network { address: from.address, prefix: from.prefix };
+    let peer = |peer: &settings::Peer| AdmissionPeer {
+        name: peer.name.clone(),
+        from: peer.from.iter().map(network).collect(),
+        calls: peer.calls.and_then(|calls| usize::try_from(calls).ok()),
+        calls_per_second: peer.calls_per_second,
+    };
+    AdmissionSettings {
+        calls: usize::try_from(settings.limits.calls).unwrap_or(usize::MAX),
+        calls_per_second: settings.limits.calls_per_second,
+        peers: settings.peers.iter().map(peer).collect(),
+    }
+}
+
+/// What a call needs of the settings.
+fn call(settings: &Settings, sounds: &Sounds<'_>) -> CallSettings {
+    let (sip, timers) = (&settings.sip, &settings.timers);
+    let first = sip.listen.first().map(|listen| listen.address);
+    let from = first.map(|local| SocketAddr::new(sip.advertise.unwrap_or(local.ip()), local.port()));
+    let hosts = sip.listen.iter().map(|listen| listen.address.ip()).chain(sip.advertise);
+    CallSettings {
+        flows: settings.flows.iter().map(|flow| flow_settings(flow, settings, sounds)).collect(),
+        peers: settings.peers.iter().map(|peer| (peer.name.clone(), call_peer(peer))).collect(),
+        queues: call_queues(settings, sounds),
+        hosts: hosts.map(|host| host.to_string()).collect(),
+        from_host: from.map(|from| from.to_string()).unwrap_or_default(),
+        timers: CallTimers {
+            ai_provisional: timers.ai_provisional,
+            ai_answer: timers.ai_answer,
+            media: timers.media,
+            ai_tail_ms: u32::try_from(timers.ai_tail.as_millis()).unwrap_or(u32::MAX),
+        },
+        handoffs_per_call: settings.limits.handoffs_per_call,
+    }
+}
+
+fn call_queues(settings: &Settings, sounds: &Sounds<'_>) -> BTreeMap<String, CallQueue> {
+    let queue = |queue: &settings::Queue| CallQueue {
+        peer: queue.peer.clone(),
+        hold: sounds.prompt(&queue.hold_audio),
+        announcement: sounds.prompt(&queue.announcement),
+        wait: queue.wait,
+        ring: queue.ring,
+    };
+    settings.queues.iter().map(|each| (each.name.clone(), queue(each))).collect()
+}
+
+fn call_peer(peer: &settings::Peer) -> CallPeer {
+    let header = |(name, value): &(String, settings::Secret)| {
+        (name.clone(), Bytes::copy_from_slice(value.expose().as_bytes()))
+    };
+    CallPeer {
+        codecs: peer.codecs.iter().map(|codec| codec.encoding.to_owned()).collect(),
+        uris: peer.uris.clone(),
+        headers: peer.headers.iter().map(header).collect(),
+        refer_to: peer.refer_to.clone(),
+    }
+}
+
+fn flow_settings(flow: &settings::Flow, settings: &Settings, sounds: &Sounds<'_>) -> FlowSettings {
+    let queue = flow.queue.as_deref().and_then(|name| settings.queue(name));
+    let rule =
+        |(name, value): &(String, Option<String>)| ByeRule { name: name.clone(), value: value.clone() };
+    FlowSettings {
+        name: flow.name.clone(),
+        user: flow.user.clone(),
+        ai: flow.ai.clone(),
+        queue: flow.queue.clone(),
+        on_ai_failure: match flow.on_ai_failure {
+            settings::OnAiFailure::Queue => OnAiFailure::Queue,
+            settings::OnAiFailure::Reject => OnAiFailure::Reject,
+        },
+        answer: match flow.answer {
+            settings::Answer::Late => AnswerMode::Late,
+            settings::Answer::AtOnce => AnswerMode::AtOnce,
+        },
+        bye_rules: flow.handoff.bye_rules.iter().map(rule).collect(),
+        hold: sounds.prompt(queue.map_or(&Sound::BuiltinHold, |queue| &queue.hold_audio)),
+        announcement: sounds.prompt(queue.map_or(&Sound::BuiltinAnnouncement, |queue| &queue.announcement)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_settings_make_a_plan_whose_prompts_exist() {
+        let plan = Plan::new(&Settings::embedded()).unwrap();
+        plan.prompts().unwrap();
+        let flow = &plan.call.flows[0];
+        assert_ne!(flow.hold, flow.announcement);
+        for prompt in [flow.hold, flow.announcement] {
+            assert!(usize::from(prompt.0) < plan.sounds.len());
+        }
+        assert!(plan.uris().any(|uri| uri == "sip:1000@127.0.0.1:5070"));
+        assert!(plan.uris().any(|uri| uri == "sip:agent@127.0.0.1:5080"));
+        assert_eq!(plan.call.peers["polyai"].codecs, ["PCMU", "PCMA"]);
+        assert_eq!(plan.call.from_host, "127.0.0.1:5060");
+    }
+
+    #[test]
+    fn a_sound_file_that_is_gone_is_named() {
+        let mut settings = Settings::embedded();
+        settings.queues[0].hold_audio = Sound::File("/nowhere/music.wav".into());
+        let error = Plan::new(&settings).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/music.wav"), "{error}");
+    }
+}

@@ -1,0 +1,201 @@
+//! The world of one shard, made of sockets and actors: what `shard::Io` is in a running node.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use actix::Addr;
+use actix::prelude::SendError;
+use baton_signaling::endpoint::{Flow, Transmit};
+use baton_signaling::message::Message;
+
+use super::actors::{CallActor, ShardCell, Tell};
+use super::inbox::Inbox;
+use super::poller::{Poller, Ready};
+use super::resolve::Names;
+use super::udp::{PairSockets, SipSockets};
+use crate::call::Input;
+use crate::key::CallKey;
+use crate::media::Lane;
+use crate::shard::{Datagram, Io, NewCall, Outbox, OwnerGone, Pair};
+
+/// Where media is received and how it is called in SDP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MediaAddress {
+    /// The address sockets are bound to.
+    pub local: IpAddr,
+    /// The address written into SDP.
+    pub advertised: IpAddr,
+}
+
+/// The owner of a call.
+struct Owner {
+    actor: Addr<CallActor>,
+    /// Set when the mailbox was full: the actor ends the call as soon as it runs.
+    overloaded: Rc<Cell<bool>>,
+}
+
+/// Sockets, inbox, names and owners of one shard.
+pub(crate) struct World {
+    poller: Rc<Poller>,
+    ready: Ready,
+    inbox: Arc<Inbox>,
+    sip: SipSockets,
+    media: MediaAddress,
+    names: Names,
+    /// By RTP port / 2.
+    pairs: Vec<Option<PairSockets>>,
+    owners: HashMap<CallKey, Owner>,
+    cell: Weak<ShardCell>,
+    overflows: u64,
+}
+
+impl World {
+    /// A world without calls. `cell` is what the owners of calls are given.
+    pub(crate) fn new(
+        poller: Rc<Poller>,
+        inbox: Arc<Inbox>,
+        sip: SipSockets,
+        media: MediaAddress,
+        names: Names,
+        cell: Weak<ShardCell>,
+    ) -> Self {
+        let pairs = (0..=u16::MAX / 2).map(|_| None).collect();
+        Self {
+            poller,
+            ready: Ready::new(),
+            inbox,
+            sip,
+            media,
+            names,
+            pairs,
+            owners: HashMap::new(),
+            cell,
+            overflows: 0,
+        }
+    }
+
+    /// Looks at the sockets, without waiting.
+    pub(crate) fn look(&mut self) {
+        self.poller.look(self.inbox.bell(), &mut self.ready);
+    }
+
+    /// The owner of a call.
+    pub(crate) fn owner(&self, key: CallKey) -> Option<&Addr<CallActor>> {
+        self.owners.get(&key).map(|owner| &owner.actor)
+    }
+
+    /// The keys of all calls that have an owner.
+    pub(crate) fn keys(&self) -> Vec<CallKey> {
+        self.owners.keys().copied().collect()
+    }
+
+    /// A call is over.
+    pub(crate) fn forget(&mut self, key: CallKey) {
+        self.owners.remove(&key);
+    }
+
+    /// Mailboxes that were full.
+    pub(crate) fn overflows(&self) -> u64 {
+        self.overflows
+    }
+
+    /// New calls refused and messages lost at the inbox.
+    pub(crate) fn inbox_counts(&self) -> (u64, u64) {
+        self.inbox.counts()
+    }
+
+    fn sockets(&self, pair: Pair) -> Option<&PairSockets> {
+        self.pairs.get(index(pair))?.as_ref()
+    }
+}
+
+impl Io for World {
+    fn receive_packet(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
+        while let Some(port) = self.ready.next_port() {
+            let (pair, lane) = match Pair::of_rtp(port) {
+                Some(pair) => (pair, Lane::Rtp),
+                None => (Pair::of_rtp(port - 1)?, Lane::Rtcp),
+            };
+            let Some(sockets) = self.sockets(pair) else { continue };
+            // An error is an ICMP message about something we sent, or a packet that went elsewhere: no end of a leg.
+            if let Ok((len, from)) = sockets.lane(lane).recv_from(buffer) {
+                return Some(Datagram { pair, lane, from, len });
+            }
+        }
+        None
+    }
+
+    fn send_packets(&mut self, outbox: &mut Outbox) {
+        for packet in outbox.packets() {
+            if let Some(sockets) = self.sockets(packet.pair) {
+                // Lost, as on any network: the far end's own report tells of it.
+                let _ = sockets.lane(packet.lane).send_to(packet.bytes, packet.to);
+            }
+        }
+        outbox.clear();
+    }
+
+    fn open_ports(&mut self, pair: Pair) -> Option<SocketAddr> {
+        let sockets = PairSockets::open(self.media.local, pair)
+            .inspect_err(|error| tracing::warn!(port = pair.rtp(), %error, "no RTP port"))
+            .ok()?;
+        for (lane, port) in [(Lane::Rtp, pair.rtp()), (Lane::Rtcp, pair.rtcp())] {
+            self.poller.watch(sockets.lane(lane), port).ok()?;
+        }
+        self.pairs[index(pair)] = Some(sockets);
+        Some((self.media.advertised, pair.rtp()).into())
+    }
+
+    fn close_ports(&mut self, pair: Pair) {
+        // A closed socket leaves the epoll instance by itself.
+        self.pairs[index(pair)] = None;
+    }
+
+    fn receive_message(&mut self) -> Option<(Flow, Message)> {
+        self.inbox.pop()
+    }
+
+    fn send_message(&mut self, transmit: Transmit) -> bool {
+        self.sip.send(&transmit)
+    }
+
+    fn route(&mut self, uri: &str) -> Option<Flow> {
+        self.sip.towards(self.names.address(uri)?)
+    }
+
+    fn start(&mut self, call: NewCall) -> bool {
+        let Some(cell) = self.cell.upgrade() else { return false };
+        let key = call.key;
+        let overloaded = Rc::new(Cell::new(false));
+        let actor = CallActor::start(cell, call, overloaded.clone());
+        self.owners.insert(key, Owner { actor, overloaded });
+        true
+    }
+
+    fn deliver(&mut self, key: CallKey, input: Input) -> Result<(), OwnerGone> {
+        let owner = self.owners.get(&key).ok_or(OwnerGone)?;
+        match owner.actor.try_send(Tell(input)) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full(_)) => {
+                self.overflows += 1;
+                owner.overloaded.set(true);
+                Ok(())
+            }
+            Err(SendError::Closed(_)) => {
+                self.owners.remove(&key);
+                Err(OwnerGone)
+            }
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        self.ready.was_full() || !self.inbox.is_empty()
+    }
+}
+
+fn index(pair: Pair) -> usize {
+    usize::from(pair.rtp() / 2)
+}
