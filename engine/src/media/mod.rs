@@ -1,9 +1,21 @@
 //! A call's media: sessions, legs, jitter buffers, playout. It knows RTP and sound, and nothing of SIP.
 
+mod coder;
+mod delay;
+mod dtmf;
+mod jitter;
+mod latch;
+mod leg;
 mod order;
+mod outgoing;
+mod playout;
 mod prompt;
 pub mod quality;
+mod report;
+mod ring;
+mod scene;
 mod session;
+mod ticking;
 
 pub use order::{Dtmf, LegConfig, MediaEvent, Order, Payload, Prompt, TelephoneEvent};
 pub use prompt::{PROMPT_SECONDS_MAX, PromptError, Prompts};

@@ -5,13 +5,22 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
 use baton_signaling::Time;
 
-use super::{MediaEvent, Order, Prompts};
+use super::coder::Codec;
+use super::dtmf::Seen;
+use super::leg::Leg;
+use super::outgoing::Passing;
+use super::ring::PAYLOAD_BYTES_MAX;
+use super::scene::Scene;
+use super::{LegConfig, MediaEvent, Order, Prompts};
 use crate::key::LegId;
+use crate::rtp::packet::HEADER_BYTES;
+use crate::rtp::{ExtSeq, PacketView, is_rtcp, rtcp};
 
 /// Which of a leg's two ports a packet came to or leaves from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +86,8 @@ pub struct Counters {
     pub packets_rejected: u64,
     /// Digits dropped because the far leg has no telephone-event.
     pub digits_dropped: u64,
+    /// Legs that could not be opened: a codec we do not have, or more legs than a call may have.
+    pub legs_refused: u64,
 }
 
 /// One leg's stream in figures.
@@ -110,33 +121,158 @@ pub struct LegStats {
     pub remote: Option<SocketAddr>,
 }
 
+/// Legs at once, those on their way out included: caller, AI, a person, and one more of each kind of overlap.
+const LEGS_MAX: usize = 4;
+/// Events waiting to be drained: a turn makes a handful; further ones are dropped and counted.
+const EVENTS_MAX: usize = 64;
+/// Packets a buffer may hold when its leg begins to be relayed: they are sent at once, before the next one.
+const FLUSH_PACKETS_MAX: usize = 3;
+
 /// The media of one call.
 pub struct Session {
-    params: SessionParams,
-    prompts: Rc<Prompts>,
-    counters: Counters,
-    events: VecDeque<MediaEvent>,
+    pub(super) params: SessionParams,
+    pub(super) prompts: Rc<Prompts>,
+    pub(super) random: Random,
+    pub(super) cname: Rc<str>,
+    pub(super) legs: Vec<Leg>,
+    pub(super) scene: Scene,
+    /// The caller's path has been usable once: what the AI says need not wait any more.
+    pub(super) caller_ready: bool,
+    pub(super) counters: Counters,
+    pub(super) events: Events,
+    pub(super) tick_due: Option<Time>,
     ended: bool,
+}
+
+/// Events on their way to the call, bounded.
+pub(super) struct Events(VecDeque<MediaEvent>);
+
+impl Events {
+    pub(super) fn push(&mut self, event: MediaEvent) {
+        if self.0.len() < EVENTS_MAX {
+            self.0.push_back(event);
+        }
+    }
+}
+
+/// The seeded generator (splitmix64).
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
 }
 
 impl Session {
     /// A session without legs. Its SSRCs, first sequence numbers and RTCP times come from `seed`.
     pub fn new(seed: u64, params: SessionParams, prompts: Rc<Prompts>) -> Self {
-        let _ = seed;
+        let mut random = Random(seed);
+        // RFC 7022 §4.2: a random CNAME for each session, so that calls cannot be told to have one origin.
+        let cname = format!("{:016x}", random.draw()).into();
         Self {
             params,
             prompts,
+            random,
+            cname,
+            legs: Vec::with_capacity(LEGS_MAX),
+            scene: Scene::default(),
+            caller_ready: false,
             counters: Counters::default(),
-            events: VecDeque::with_capacity(32),
+            events: Events(VecDeque::with_capacity(EVENTS_MAX)),
+            tick_due: None,
             ended: false,
         }
     }
 
-    /// Carries out an order. The only method besides `new` that may allocate.
+    /// Carries out an order. The only method besides `new` that may allocate. An order about a leg that is not open
+    /// does nothing.
     pub fn apply(&mut self, now: Time, order: Order, out: &mut impl Sink) {
-        let _ = (now, out, &self.params, &self.prompts);
-        if matches!(order, Order::End) {
-            self.ended = true;
+        match order {
+            Order::Open { leg, config } => self.open(now, leg, config),
+            Order::Update { leg, config } => self.update(now, leg, config),
+            Order::Close { leg } => self.close(now, leg, out),
+            Order::Bridge { with } => {
+                self.feed(now, &[LegId::CALLER, with]);
+                self.scene.bridge(with);
+            }
+            Order::Park { tail, hold } => {
+                self.feed(now, &[LegId::CALLER]);
+                self.scene.park(now, tail, hold);
+            }
+            Order::Join { agent, tail_ms } => {
+                if let Some(leg) = self.leg_mut(agent).filter(|leg| !leg.fed) {
+                    // Ringing tones and the like from before the answer are not played after it.
+                    leg.playout.jitter.clear();
+                }
+                self.feed(now, &[LegId::CALLER, agent]);
+                self.scene.join(now, agent, tail_ms);
+            }
+            Order::Announce { prompt } => {
+                self.feed(now, &[LegId::CALLER]);
+                self.scene.announce(prompt);
+            }
+            Order::Dtmf { leg, digit } => {
+                let taken = self
+                    .leg_mut(leg)
+                    .is_some_and(|leg| leg.outgoing.takes_events() && leg.outgoing.events.press(digit));
+                self.counters.digits_dropped += u64::from(!taken);
+            }
+            Order::End => self.end(now, out),
+        }
+    }
+
+    fn open(&mut self, now: Time, id: LegId, config: LegConfig) {
+        let refused = self.legs.len() == LEGS_MAX || self.leg(id).is_some() || self.ended;
+        let random = &mut self.random;
+        let leg = Leg::new(now, id, config, &self.params, self.cname.clone(), || random.draw());
+        match leg {
+            Ok(Some(leg)) if !refused => self.legs.push(leg),
+            _ => self.counters.legs_refused += 1,
+        }
+    }
+
+    fn update(&mut self, now: Time, id: LegId, config: LegConfig) {
+        let Some(at) = self.index(id) else { return };
+        if self.legs[at].update(now, config, &self.params).is_err() {
+            self.counters.legs_refused += 1;
+        }
+    }
+
+    fn close(&mut self, now: Time, id: LegId, out: &mut impl Sink) {
+        let Some(at) = self.index(id) else { return };
+        if self.legs[at].closing.is_none() {
+            self.report(at, now, true, out);
+            self.legs[at].closing = Some(now);
+            self.legs[at].outgoing.pause();
+        }
+        if !self.scene.wants(id) {
+            self.legs.remove(at);
+        }
+    }
+
+    fn end(&mut self, now: Time, out: &mut impl Sink) {
+        for at in 0..self.legs.len() {
+            if self.legs[at].closing.is_none() {
+                self.report(at, now, true, out);
+            }
+        }
+        self.legs.clear();
+        self.ended = true;
+    }
+
+    /// These legs have something to hear from now on.
+    fn feed(&mut self, now: Time, ids: &[LegId]) {
+        for id in ids {
+            let Some(leg) = self.leg_mut(*id).filter(|leg| !leg.fed) else { continue };
+            (leg.fed, leg.heard) = (true, now);
+            if *id == LegId::CALLER {
+                // What the caller said to nobody is not said to the AI later.
+                leg.playout.jitter.clear();
+            }
         }
     }
 
@@ -150,23 +286,208 @@ impl Session {
         packet: &mut [u8],
         out: &mut impl Sink,
     ) {
-        let _ = (now, leg, lane, from, packet, out);
+        let Some(at) = self.index(leg).filter(|at| self.legs[*at].closing.is_none()) else {
+            self.counters.packets_rejected += 1;
+            return;
+        };
+        if lane == Lane::Rtcp || is_rtcp(packet) {
+            return self.handle_rtcp(now, at, from, packet);
+        }
+        let Ok(view) = PacketView::parse(packet) else {
+            self.counters.packets_malformed += 1;
+            return;
+        };
+        let leg = &mut self.legs[at];
+        let event = leg.event_of(view.payload_type().0);
+        if event.is_none() && view.payload_type().0 != leg.config.payload.number {
+            self.counters.packets_malformed += 1;
+            return;
+        }
+        if !leg.latch.accept(now, from, view.ssrc(), view.payload_type()) {
+            self.counters.packets_rejected += 1;
+            return;
+        }
+        self.counters.packets_received += 1;
+        self.was_heard(now, at);
+        let leg = &mut self.legs[at];
+        if !std::mem::replace(&mut leg.packet_told, true) {
+            self.events.push(MediaEvent::FirstPacket { leg: leg.id });
+        }
+        let Some(ext) = leg.place(now, view.ssrc(), view.seq(), view.time()) else { return };
+        match event {
+            Some(event) => {
+                if let Some(seen) = leg.events.handle(event.clock, view.time(), view.payload()) {
+                    self.handle_digit(now, at, seen);
+                }
+            }
+            None => {
+                leg.units = leg.codec.units(view.payload());
+                leg.playout.jitter.delay.handle(now, view.time());
+                let passing = Passing {
+                    from: leg.id,
+                    ssrc: view.ssrc(),
+                    seq: view.seq(),
+                    time: view.time(),
+                    marker: view.marker(),
+                    units: leg.units,
+                };
+                let range = view.payload_range();
+                self.handle_audio(now, at, ext, passing, packet, range, out);
+            }
+        }
     }
 
-    /// Milliseconds from one tick to the next: 20, or 10 while a leg's packets do not fit that. May change with `apply`.
-    pub fn tick_ms(&self) -> u8 {
-        20
+    fn handle_rtcp(&mut self, now: Time, at: usize, from: SocketAddr, packet: &[u8]) {
+        let leg = &mut self.legs[at];
+        if !leg.latch.accept_rtcp(from) {
+            self.counters.packets_rejected += 1;
+            return;
+        }
+        match rtcp::parse(packet, leg.outgoing.ssrc) {
+            Some(report) => {
+                leg.reports.handle(now, report);
+                self.was_heard(now, at);
+            }
+            None => self.counters.packets_malformed += 1,
+        }
     }
 
-    /// Runs one tick; to be called every [`Session::tick_ms`]. One that comes late runs once and counts what it missed.
-    pub fn handle_tick(&mut self, now: Time, out: &mut impl Sink) {
-        let _ = (now, out);
-        self.counters.ticks += 1;
+    fn was_heard(&mut self, now: Time, at: usize) {
+        let leg = &mut self.legs[at];
+        leg.heard = now;
+        if std::mem::replace(&mut leg.silent_told, false) {
+            self.events.push(MediaEvent::Heard { leg: leg.id });
+        }
+    }
+
+    /// A key was pressed: told once, and made anew for the party at the other end.
+    fn handle_digit(&mut self, now: Time, at: usize, seen: Seen) {
+        let id = self.legs[at].id;
+        if seen.began {
+            self.events.push(MediaEvent::Digit { leg: id, digit: seen.digit });
+        }
+        let Some(to) = self.listener_of(id).and_then(|to| self.leg_mut(to)) else { return };
+        let taken = to.outgoing.takes_events() && to.outgoing.events.mirror(now, seen);
+        self.counters.digits_dropped += u64::from(!taken && seen.began);
+    }
+
+    /// Who hears a leg, of the two that are bridged.
+    fn listener_of(&self, id: LegId) -> Option<LegId> {
+        match self.scene.partner() {
+            Some(partner) if id == LegId::CALLER => Some(partner),
+            Some(partner) if id == partner => Some(LegId::CALLER),
+            _ => None,
+        }
+    }
+
+    /// Sends audio on as it is, if it can be; else keeps it for the tick.
+    #[expect(clippy::too_many_arguments, reason = "a packet and what was read of it, on its one way")]
+    fn handle_audio(
+        &mut self,
+        now: Time,
+        at: usize,
+        ext: ExtSeq,
+        passing: Passing,
+        packet: &mut [u8],
+        range: Range<usize>,
+        out: &mut impl Sink,
+    ) {
+        let to = self.relay_target(passing.from).and_then(|to| self.index(to));
+        let relayed = to.filter(|to| self.can_relay(at, *to));
+        let Some(to) = relayed else {
+            let going = to
+                .is_some_and(|to| self.legs[to].outgoing.relayed().is_some_and(|(by, _)| by == passing.from));
+            let leg = &mut self.legs[at];
+            if going && leg.playout.is_drained() {
+                leg.playout.jitter.hurry();
+            }
+            leg.playout.jitter.insert(ext, passing.time, &packet[range]);
+            return;
+        };
+        self.flush(now, at, to, passing, out);
+        self.listen(at, to, &packet[range.clone()]);
+        let (id, remote) = (self.legs[to].id, self.legs[to].remote());
+        let Some(remote) = remote else { return };
+        self.counters.packets_relayed += 1;
+        let sent = &mut self.counters.packets_sent;
+        self.legs[to].outgoing.pass(now, passing, packet, range, |bytes| {
+            *sent += 1;
+            out.send(id, Lane::Rtp, remote, bytes);
+        });
+    }
+
+    /// Sends what the buffer still holds, when relaying begins.
+    fn flush(&mut self, now: Time, at: usize, to: usize, passing: Passing, out: &mut impl Sink) {
+        let mut packet = [0; HEADER_BYTES + PAYLOAD_BYTES_MAX];
+        let (id, remote) = (self.legs[to].id, self.legs[to].remote());
+        let Some(remote) = remote else { return };
+        while let Some((ext, time, length)) = self.legs[at].playout.jitter.drain(&mut packet[HEADER_BYTES..])
+        {
+            let units = self.legs[at].codec.units(&packet[HEADER_BYTES..HEADER_BYTES + length]);
+            let held = Passing { seq: ext.seq(), time, marker: false, units, ..passing };
+            let range = HEADER_BYTES..HEADER_BYTES + length;
+            self.listen(at, to, &packet[range.clone()]);
+            let sent = &mut self.counters.packets_sent;
+            self.legs[to].outgoing.pass(now, held, &mut packet, range, |bytes| {
+                *sent += 1;
+                out.send(id, Lane::Rtp, remote, bytes);
+            });
+        }
+        self.legs[at].playout.drop_decoded();
+    }
+
+    /// Hears a relayed packet where its loudness matters, or costs next to nothing.
+    fn listen(&mut self, at: usize, to: usize, payload: &[u8]) {
+        let leg = &mut self.legs[at];
+        if leg.codec == Codec::Opus && leg.sound_told && !self.scene.listens_to(leg.id) {
+            return;
+        }
+        let last = leg.playout.listen(payload);
+        self.tell_sound(at);
+        if self.legs[to].id == LegId::CALLER {
+            self.scene.passed(last);
+        }
+    }
+
+    pub(super) fn tell_sound(&mut self, at: usize) {
+        let leg = &mut self.legs[at];
+        if !leg.sound_told && leg.playout.is_speaking() {
+            leg.sound_told = true;
+            self.events.push(MediaEvent::FirstSound { leg: leg.id });
+        }
+    }
+
+    /// The leg that hears nothing but `from`, as it is.
+    pub(super) fn relay_target(&self, from: LegId) -> Option<LegId> {
+        if from == LegId::CALLER {
+            self.scene.partner()
+        } else {
+            self.scene.sole().filter(|sole| *sole == from).map(|_| LegId::CALLER)
+        }
+    }
+
+    /// Whether what one leg sends can go to the other without being decoded.
+    pub(super) fn can_relay(&self, from: usize, to: usize) -> bool {
+        let (source, target) = (&self.legs[from], &self.legs[to]);
+        let going = target.outgoing.relayed().is_some_and(|(by, _)| by == source.id);
+        let clock = source.codec.clock();
+        // Opus packets tell their own length, and `ptime` is only a wish (RFC 7587 §7); of G.711 it is kept.
+        let fits = match source.codec {
+            Codec::Opus => source.units > 0 && source.units <= clock * 60 / 1000,
+            Codec::G711(_) => source.units == clock / 1000 * u32::from(target.outgoing.ptime_ms()),
+        };
+        fits && source.codec == target.codec
+            && source.fed
+            && target.fed
+            && source.closing.is_none()
+            && target.remote().is_some()
+            && !target.outgoing.events.is_busy()
+            && (going || source.playout.jitter.held() <= FLUSH_PACKETS_MAX)
     }
 
     /// What the call is to be told next; drained after every `apply`, `handle_packet` and `handle_tick`.
     pub fn poll_event(&mut self) -> Option<MediaEvent> {
-        self.events.pop_front()
+        self.events.0.pop_front()
     }
 
     /// What has been counted so far.
@@ -176,12 +497,23 @@ impl Session {
 
     /// One leg in figures; `None` if it is not open.
     pub fn stats(&self, leg: LegId) -> Option<LegStats> {
-        let _ = leg;
-        None
+        self.leg(leg).map(Leg::stats)
     }
 
     /// Whether [`Order::End`] was carried out: nothing more will be sent and the session may be dropped.
     pub fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    pub(super) fn index(&self, id: LegId) -> Option<usize> {
+        self.legs.iter().position(|leg| leg.id == id)
+    }
+
+    fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
     }
 }

@@ -1,0 +1,126 @@
+//! The codecs a leg may have, behind one closed enum each way: no dynamic dispatch on the packet path.
+//!
+//! All sound is mono at 8 kHz: Opus runs at that API rate, since one end of a bridge that is not relayed is nearly
+//! always G.711. The RTP clock of Opus stays 48 000 (RFC 7587 §4.1).
+
+use baton_codecs::g711::{G711Decoder, G711Encoder, Law};
+use baton_codecs::opus::{OpusDecoder, OpusEncoder, Settings, Toc};
+use baton_codecs::{CodecError, Decoder, Encoder, Rate};
+
+use super::{Payload, SessionParams};
+
+/// Samples of a whole tick of 20 ms.
+pub(crate) const TICK_SAMPLES_MAX: usize = 160;
+/// Samples of the longest packet we send, 60 ms.
+pub(crate) const FRAME_SAMPLES_MAX: usize = 480;
+
+/// An audio codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codec {
+    G711(Law),
+    Opus,
+}
+
+impl Codec {
+    /// The codec that SDP names; `None` if we have none of that name and clock.
+    pub(crate) fn of(payload: &Payload) -> Option<Self> {
+        match (payload.encoding.as_str(), payload.clock) {
+            (name, 8000) if name.eq_ignore_ascii_case("PCMU") => Some(Self::G711(Law::Mu)),
+            (name, 8000) if name.eq_ignore_ascii_case("PCMA") => Some(Self::G711(Law::A)),
+            (name, 48_000) if name.eq_ignore_ascii_case("opus") => Some(Self::Opus),
+            _ => None,
+        }
+    }
+
+    /// RTP clock rate.
+    pub(crate) fn clock(self) -> u32 {
+        match self {
+            Self::G711(_) => 8000,
+            Self::Opus => 48_000,
+        }
+    }
+
+    /// The packet length nearest below the one agreed that this codec can make, in milliseconds.
+    pub(crate) fn ptime_ms(self, agreed: u8) -> u8 {
+        let tens = (agreed / 10).clamp(1, 6) * 10;
+        match (self, tens) {
+            (Self::Opus, 30) => 20,
+            (Self::Opus, 50) => 40,
+            _ => tens,
+        }
+    }
+
+    /// How long a payload sounds, in units of the RTP clock; 0 if it is none of this codec's.
+    pub(crate) fn units(self, payload: &[u8]) -> u32 {
+        match self {
+            Self::G711(_) => payload.len() as u32,
+            Self::Opus => Toc::of(payload).map_or(0, |toc| toc.samples(Rate::Hz48000) as u32),
+        }
+    }
+
+    /// A decoder at the start of its stream. Errors: those of the codec's library.
+    pub(crate) fn decoder(self) -> Result<SoundDecoder, CodecError> {
+        Ok(match self {
+            Self::G711(law) => SoundDecoder::G711(G711Decoder::new(law)),
+            Self::Opus => SoundDecoder::Opus(OpusDecoder::new(Rate::Hz8000)?),
+        })
+    }
+
+    /// An encoder at the start of its stream. Errors: those of the codec's library, and of settings out of range.
+    pub(crate) fn encoder(self, params: &SessionParams) -> Result<SoundEncoder, CodecError> {
+        let mut settings = Settings::speech(Rate::Hz8000);
+        (settings.complexity, settings.bitrate) = (params.complexity, params.bitrate);
+        Ok(match self {
+            Self::G711(law) => SoundEncoder::G711(G711Encoder::new(law)),
+            Self::Opus => SoundEncoder::Opus(OpusEncoder::new(settings)?),
+        })
+    }
+}
+
+/// Payloads to sound.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lies in each leg's playout, which is as large as its largest"
+)]
+pub(crate) enum SoundDecoder {
+    G711(G711Decoder),
+    Opus(OpusDecoder),
+}
+
+impl SoundDecoder {
+    pub(crate) fn decode(&mut self, payload: &[u8], samples: &mut [i16]) -> Result<usize, CodecError> {
+        match self {
+            Self::G711(decoder) => decoder.decode(payload, samples),
+            Self::Opus(decoder) => decoder.decode(payload, samples),
+        }
+    }
+
+    pub(crate) fn conceal(&mut self, samples: &mut [i16]) -> Result<(), CodecError> {
+        match self {
+            Self::G711(decoder) => decoder.conceal(samples),
+            Self::Opus(decoder) => decoder.conceal(samples),
+        }
+    }
+
+    pub(crate) fn recover(&mut self, next: &[u8], samples: &mut [i16]) -> Result<(), CodecError> {
+        match self {
+            Self::G711(decoder) => decoder.recover(next, samples),
+            Self::Opus(decoder) => decoder.recover(next, samples),
+        }
+    }
+}
+
+/// Sound to payloads.
+pub(crate) enum SoundEncoder {
+    G711(G711Encoder),
+    Opus(OpusEncoder),
+}
+
+impl SoundEncoder {
+    pub(crate) fn encode(&mut self, samples: &[i16], payload: &mut [u8]) -> Result<usize, CodecError> {
+        match self {
+            Self::G711(encoder) => encoder.encode(samples, payload),
+            Self::Opus(encoder) => encoder.encode(samples, payload),
+        }
+    }
+}

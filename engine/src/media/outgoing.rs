@@ -1,0 +1,289 @@
+//! The one RTP stream we send to a leg, whoever stands behind it: one SSRC, rising numbers, rising timestamps, through
+//! relaying, encoding, key presses and pauses.
+//!
+//! It leaves out where packets go and what is heard.
+
+use std::ops::Range;
+
+use baton_signaling::Time;
+
+use super::TelephoneEvent;
+use super::coder::{Codec, FRAME_SAMPLES_MAX, SoundEncoder, TICK_SAMPLES_MAX};
+use super::dtmf::EventSender;
+use super::ring::PAYLOAD_BYTES_MAX;
+use crate::key::LegId;
+use crate::rtp::packet::{HEADER_BYTES, Header};
+use crate::rtp::{PayloadType, RtpTime, Seq, Ssrc};
+
+/// Packets after the start of relaying in which one from before the start may still come; it is dropped.
+const YOUNG_PACKETS: u8 = 100;
+/// A relayed stream whose timestamps jump by more seconds than this is taken up anew.
+const JUMP_SECONDS_MAX: i64 = 10;
+
+/// A packet on its way through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passing {
+    pub(crate) from: LegId,
+    pub(crate) ssrc: Ssrc,
+    pub(crate) seq: Seq,
+    pub(crate) time: RtpTime,
+    pub(crate) marker: bool,
+    /// How long it sounds, in units of the clock.
+    pub(crate) units: u32,
+}
+
+/// How another stream's numbers become ours.
+#[derive(Clone, Copy, Debug)]
+struct Relay {
+    from: LegId,
+    ssrc: Ssrc,
+    seq_by: u16,
+    time_by: u32,
+    first: Seq,
+    young: u8,
+    heard: Time,
+}
+
+/// Sound sent last: when, and its first and following timestamp.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    at: Time,
+    start: RtpTime,
+    end: RtpTime,
+}
+
+/// The stream.
+pub(crate) struct Outgoing {
+    pub(crate) ssrc: Ssrc,
+    codec: Codec,
+    payload_type: PayloadType,
+    event: Option<TelephoneEvent>,
+    ptime_ms: u8,
+    encoder: SoundEncoder,
+    fifo: Box<[i16]>,
+    filled: usize,
+    seq: Seq,
+    /// Timestamp of the first sample in `fifo`.
+    time: RtpTime,
+    last: Option<Sent>,
+    /// Frames of ours are being sent without a break.
+    running: bool,
+    marker: bool,
+    relay: Option<Relay>,
+    pub(crate) events: EventSender,
+    event_start: RtpTime,
+    pub(crate) packets: u64,
+    pub(crate) octets: u64,
+}
+
+impl Outgoing {
+    /// A stream that has not begun; `draw` gives its random SSRC, first number and first timestamp (RFC 3550 §5.1).
+    pub(crate) fn new(codec: Codec, encoder: SoundEncoder, mut draw: impl FnMut() -> u64) -> Self {
+        Self {
+            ssrc: Ssrc(draw() as u32),
+            codec,
+            payload_type: PayloadType(0),
+            event: None,
+            ptime_ms: 20,
+            encoder,
+            fifo: vec![0; FRAME_SAMPLES_MAX + TICK_SAMPLES_MAX].into(),
+            filled: 0,
+            // The upper half is left out, so that the first wrap is far away (RFC 3711 §3.3.1 advises it for SRTP).
+            seq: Seq(draw() as u16 & 0x7fff),
+            time: RtpTime(draw() as u32),
+            last: None,
+            running: false,
+            marker: true,
+            relay: None,
+            events: EventSender::new(),
+            event_start: RtpTime(0),
+            packets: 0,
+            octets: 0,
+        }
+    }
+
+    /// Takes payload numbers and packet length from an offer or answer.
+    pub(crate) fn configure(&mut self, payload: u8, event: Option<TelephoneEvent>, ptime_ms: u8) {
+        self.payload_type = PayloadType(payload);
+        self.event = event;
+        let ptime_ms = self.codec.ptime_ms(ptime_ms);
+        if ptime_ms != self.ptime_ms {
+            (self.ptime_ms, self.filled, self.running) = (ptime_ms, 0, false);
+        }
+    }
+
+    /// Another codec: same stream, other payloads. Timestamps go on in the new clock (RFC 7160 §4).
+    pub(crate) fn replace(&mut self, codec: Codec, encoder: SoundEncoder) {
+        if codec.clock() != self.codec.clock() {
+            self.last = None;
+        }
+        (self.codec, self.encoder) = (codec, encoder);
+        self.pause();
+    }
+
+    /// Key presses can be sent.
+    pub(crate) fn takes_events(&self) -> bool {
+        self.event.is_some()
+    }
+
+    /// Milliseconds of sound in a packet of ours.
+    pub(crate) fn ptime_ms(&self) -> u8 {
+        self.ptime_ms
+    }
+
+    /// Nothing is sent for a while: held by SDP, or nothing was ever wanted.
+    pub(crate) fn pause(&mut self) {
+        (self.running, self.relay, self.filled) = (false, None, 0);
+    }
+
+    /// Who is being relayed, and when it was heard last.
+    pub(crate) fn relayed(&self) -> Option<(LegId, Time)> {
+        self.relay.map(|relay| (relay.from, relay.heard))
+    }
+
+    /// The timestamp that belongs to `now`: after all that was sent, and as far on as time has gone on.
+    fn resume(&self, now: Time) -> RtpTime {
+        let Some(last) = self.last else { return self.time };
+        let elapsed =
+            now.saturating_duration_since(last.at).as_micros() * u128::from(self.codec.clock()) / 1_000_000;
+        let lasted = last.end.since(last.start).max(0) as u128;
+        last.start.plus(elapsed.max(lasted) as u32)
+    }
+
+    /// The timestamp of `now`, for a sender report.
+    pub(crate) fn time_at(&self, now: Time) -> RtpTime {
+        match self.last {
+            Some(last) => {
+                let elapsed = now.saturating_duration_since(last.at).as_micros();
+                last.start.plus((elapsed * u128::from(self.codec.clock()) / 1_000_000) as u32)
+            }
+            None => self.time,
+        }
+    }
+
+    /// Ticks were missed: the frames they would have sent are left out.
+    pub(crate) fn skip(&mut self, ms: u32) {
+        if self.running {
+            self.time = self.time.plus(self.units(ms));
+        }
+    }
+
+    /// Takes a tick's sound; sends what makes whole packets.
+    pub(crate) fn push(&mut self, now: Time, sound: &[i16], mut send: impl FnMut(&[u8])) {
+        if !self.running {
+            self.time = self.resume(now);
+            (self.running, self.marker, self.relay, self.filled) = (true, true, None, 0);
+        }
+        self.fifo[self.filled..self.filled + sound.len()].copy_from_slice(sound);
+        self.filled += sound.len();
+        let frame = usize::from(self.ptime_ms) * 8;
+        while self.filled >= frame {
+            self.send_frame(now, frame, &mut send);
+            self.fifo.copy_within(frame..self.filled, 0);
+            self.filled -= frame;
+        }
+    }
+
+    fn send_frame(&mut self, now: Time, frame: usize, send: &mut impl FnMut(&[u8])) {
+        let mut packet = [0; HEADER_BYTES + PAYLOAD_BYTES_MAX];
+        let frame_ms = u32::from(self.ptime_ms);
+        let event = match self.event {
+            Some(event) => self.events.next(now, frame_ms, event.clock).map(|next| (event.number, next)),
+            None => None,
+        };
+        let (start, end) = (self.time, self.time.plus(self.units(frame_ms)));
+        let mut header = Header {
+            marker: self.marker,
+            payload_type: self.payload_type,
+            seq: self.seq,
+            time: start,
+            ssrc: self.ssrc,
+        };
+        let length = match event {
+            Some((number, next)) => {
+                if next.first {
+                    self.event_start = start;
+                }
+                // RFC 4733 §2.5.1.1: all packets of a press carry its beginning; §2.5.1.3: segments follow each other.
+                header.time = self.event_start.plus(self.units(next.segment_ms));
+                (header.payload_type, header.marker) = (PayloadType(number), next.first);
+                packet[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&next.payload);
+                4
+            }
+            None => self.encoder.encode(&self.fifo[..frame], &mut packet[HEADER_BYTES..]).unwrap_or(0),
+        };
+        self.time = end;
+        self.last = Some(Sent { at: now, start, end });
+        if length == 0 {
+            return;
+        }
+        // RFC 3551 §4.1: the first packet of sound after a pause, and after a press, is marked.
+        self.marker = event.is_some();
+        self.seq = self.seq.plus(1);
+        header.write(&mut packet);
+        self.count(length);
+        send(&packet[..HEADER_BYTES + length]);
+    }
+
+    /// Sends another stream's packet as ours, rewritten in place. Its losses stay losses in our numbers.
+    pub(crate) fn pass(
+        &mut self,
+        now: Time,
+        passing: Passing,
+        packet: &mut [u8],
+        payload: Range<usize>,
+        mut send: impl FnMut(&[u8]),
+    ) {
+        let relay = match self.relay {
+            Some(relay) if self.goes_on(now, relay, passing) => relay,
+            _ => self.take_up(now, passing),
+        };
+        if relay.young > 0 && passing.seq.since(relay.first) < 0 {
+            return;
+        }
+        let young = relay.young.saturating_sub(1);
+        self.relay = Some(Relay { young, heard: now, ..relay });
+        let (seq, time) = (passing.seq.plus(relay.seq_by), passing.time.plus(relay.time_by));
+        let marker = passing.marker || self.marker;
+        self.marker = false;
+        if seq.since(self.seq) >= 0 {
+            self.seq = seq.plus(1);
+            self.last = Some(Sent { at: now, start: time, end: time.plus(passing.units) });
+        }
+        self.count(payload.len());
+        let header = Header { marker, payload_type: self.payload_type, seq, time, ssrc: self.ssrc };
+        send(header.write_before(packet, payload));
+    }
+
+    fn goes_on(&self, now: Time, relay: Relay, passing: Passing) -> bool {
+        let jump = i64::from(passing.time.plus(relay.time_by).since(self.resume(now)));
+        let numbers = passing.seq.plus(relay.seq_by).since(self.seq);
+        relay.from == passing.from
+            && relay.ssrc == passing.ssrc
+            && jump.abs() < JUMP_SECONDS_MAX * i64::from(self.codec.clock())
+            && (-100..3000).contains(&numbers)
+    }
+
+    fn take_up(&mut self, now: Time, passing: Passing) -> Relay {
+        let time = self.resume(now);
+        (self.running, self.filled, self.marker) = (false, 0, true);
+        Relay {
+            from: passing.from,
+            ssrc: passing.ssrc,
+            seq_by: self.seq.0.wrapping_sub(passing.seq.0),
+            time_by: time.0.wrapping_sub(passing.time.0),
+            first: passing.seq,
+            young: YOUNG_PACKETS,
+            heard: now,
+        }
+    }
+
+    fn count(&mut self, octets: usize) {
+        self.packets += 1;
+        self.octets += octets as u64;
+    }
+
+    fn units(&self, ms: u32) -> u32 {
+        self.codec.clock() / 1000 * ms
+    }
+}
