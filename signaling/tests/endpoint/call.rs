@@ -377,3 +377,20 @@ fn options_outside_dialogs_are_answered_unless_the_node_drains() {
     world.run_out();
     world.assert_idle();
 }
+
+#[test]
+fn a_lost_ack_is_sent_again_for_each_repeat_of_a_rejection() {
+    let mut world = World::new(20);
+    let mut acks = 0;
+    world.loses = Box::new(move |_, text| {
+        acks += u32::from(text.starts_with("ACK"));
+        text.starts_with("ACK") && acks <= 2
+    });
+    world.dial();
+    let b = world.incoming();
+    let (bob, now) = world.bob();
+    bob.reject(now, b, 486, "", Headers::new());
+    world.run_out();
+    assert_eq!((world.count_sent(BOB, "SIP/2.0 486"), world.count_sent(ALICE, "ACK")), (3, 3));
+    world.assert_idle();
+}

@@ -177,3 +177,22 @@ fn a_reinvite_that_is_never_answered_does_not_outlive_its_call() {
     world.run_out();
     world.assert_idle();
 }
+
+#[test]
+fn a_lost_ack_of_a_reinvite_is_sent_again_for_each_repeat_of_the_200() {
+    let mut world = World::new(10);
+    let (a, _) = world.connect();
+    let mut acks = 0;
+    world.loses = Box::new(move |_, text| {
+        acks += u32::from(text.starts_with("ACK"));
+        text.starts_with("ACK") && acks <= 2
+    });
+    let (alice, now) = world.alice();
+    alice.reinvite(now, a, Headers::new(), HOLD);
+    world.run_ms(50);
+    accept(&mut world, BOB);
+    world.run_ms(5000);
+    assert_eq!((world.names(ALICE), world.names(BOB)), (vec!["Reanswered".into()], vec!["Acked".into()]));
+    // One ACK for the call itself, three for the re-INVITE.
+    assert_eq!(world.count_sent(ALICE, "ACK"), 4);
+}

@@ -151,3 +151,18 @@ fn a_subscription_that_nobody_ends_ends_itself() {
     assert_eq!(told.last().unwrap().1, "terminated;reason=timeout");
     world.assert_idle();
 }
+
+#[test]
+fn refers_that_were_answered_leave_room_for_others() {
+    let mut world = World::new(7);
+    let (a, _) = world.connect();
+    for _ in 0..20 {
+        let (alice, now) = world.alice();
+        alice.refer(now, a, b"<sip:agents@127.0.0.1>", Headers::new());
+        world.run_ms(50);
+        let key = world.asked(BOB);
+        let (bob, now) = world.bob();
+        bob.respond(now, key, 603, "", Headers::new(), Bytes::new());
+        world.run_ms(50);
+    }
+}
