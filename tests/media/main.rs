@@ -1,0 +1,14 @@
+//! Phones that speak tones to a session in virtual time: who hears whom, without a gap, in one stream.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, missing_docs, unreachable_pub, reason = "tests")]
+
+mod announcement;
+mod digits;
+mod first_words;
+mod gate;
+mod handoff;
+mod held;
+mod jitter;
+mod packet_lengths;
+mod reports;
+mod ticks;
+mod world;

@@ -1,0 +1,389 @@
+//! A session, phones that speak tones to it, and a network between, in virtual time of 1 ms steps.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use baton_codecs::g711::{G711Decoder, G711Encoder, Law};
+use baton_codecs::opus::{OpusDecoder, OpusEncoder, Settings};
+use baton_codecs::tone::{Tone, amplitude};
+use baton_codecs::{Decoder, Encoder, Rate};
+use baton_engine::key::LegId;
+use baton_engine::media::{
+    Lane, LegConfig, MediaEvent, Order, Payload, Prompt, Prompts, Session, SessionParams, Sink,
+    TelephoneEvent,
+};
+use baton_signaling::Time;
+
+pub const CALLER: LegId = LegId::CALLER;
+pub const AI: LegId = LegId(1);
+pub const AGENT: LegId = LegId(2);
+pub const HOLD: Prompt = Prompt(0);
+pub const NOTICE: Prompt = Prompt(1);
+/// The hold audio's tone; a phone's is [`tone_of`] its leg.
+pub const HOLD_HZ: f64 = 1300.0;
+pub const NOTICE_HZ: f64 = 1700.0;
+/// Peak of every tone.
+const PEAK: f64 = 8000.0;
+
+pub fn tone_of(leg: LegId) -> f64 {
+    400.0 + 200.0 * f64::from(leg.0)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Pcmu,
+    Pcma,
+    Opus,
+}
+
+/// A packet as it left the session.
+#[derive(Clone, Debug)]
+pub struct Got {
+    pub at: Time,
+    pub bytes: Vec<u8>,
+}
+
+impl Got {
+    pub fn marker(&self) -> bool {
+        self.bytes[1] & 0x80 != 0
+    }
+
+    pub fn payload_type(&self) -> u8 {
+        self.bytes[1] & 0x7f
+    }
+
+    pub fn seq(&self) -> u16 {
+        u16::from_be_bytes([self.bytes[2], self.bytes[3]])
+    }
+
+    pub fn time(&self) -> u32 {
+        u32::from_be_bytes(self.bytes[4..8].try_into().unwrap())
+    }
+
+    pub fn ssrc(&self) -> u32 {
+        u32::from_be_bytes(self.bytes[8..12].try_into().unwrap())
+    }
+
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[12..]
+    }
+}
+
+pub struct Phone {
+    pub leg: LegId,
+    pub kind: Kind,
+    pub ptime: u64,
+    pub from: SocketAddr,
+    pub seq: u16,
+    pub time: u32,
+    pub ssrc: u32,
+    /// Sends at all; and is heard when it does.
+    pub sends: bool,
+    pub speaks: bool,
+    pub loss_percent: u64,
+    pub jitter_ms: u64,
+    tone: Tone,
+    encoder: Box<dyn Encoder>,
+    pub got: Vec<Got>,
+    pub reports: Vec<Got>,
+}
+
+fn encoder(kind: Kind) -> Box<dyn Encoder> {
+    match kind {
+        Kind::Pcmu => Box::new(G711Encoder::new(Law::Mu)),
+        Kind::Pcma => Box::new(G711Encoder::new(Law::A)),
+        Kind::Opus => Box::new(OpusEncoder::new(Settings::speech(Rate::Hz8000)).unwrap()),
+    }
+}
+
+impl Phone {
+    pub fn clock_per_ms(&self) -> u32 {
+        if self.kind == Kind::Opus { 48 } else { 8 }
+    }
+
+    pub fn payload_type(&self) -> u8 {
+        match self.kind {
+            Kind::Pcmu => 0,
+            Kind::Pcma => 8,
+            Kind::Opus => 111 + self.leg.0 as u8,
+        }
+    }
+
+    pub fn event(&self) -> u8 {
+        98 + self.leg.0 as u8
+    }
+
+    pub fn packet(&mut self) -> Vec<u8> {
+        let samples = self.ptime as usize * 8;
+        let mut sound = vec![0; samples];
+        self.tone.fill(&mut sound);
+        if !self.speaks {
+            sound.fill(0);
+        }
+        let mut payload = vec![0; 4000];
+        let length = self.encoder.encode(&sound, &mut payload).unwrap();
+        let packet = self.wrap(self.payload_type(), self.time, &payload[..length]);
+        self.time = self.time.wrapping_add(self.ptime as u32 * self.clock_per_ms());
+        packet
+    }
+
+    pub fn wrap(&mut self, payload_type: u8, time: u32, payload: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0x80, payload_type];
+        packet.extend(self.seq.to_be_bytes());
+        packet.extend(time.to_be_bytes());
+        packet.extend(self.ssrc.to_be_bytes());
+        packet.extend(payload);
+        self.seq = self.seq.wrapping_add(1);
+        packet
+    }
+
+    /// All that was heard, at 8 kHz, each sample where its timestamp says.
+    pub fn sound(&self) -> Vec<i16> {
+        let mut decoder: Box<dyn Decoder> = match self.kind {
+            Kind::Pcmu => Box::new(G711Decoder::new(Law::Mu)),
+            Kind::Pcma => Box::new(G711Decoder::new(Law::A)),
+            Kind::Opus => Box::new(OpusDecoder::new(Rate::Hz8000).unwrap()),
+        };
+        let mut sound = Vec::new();
+        let Some(first) = self.got.first() else { return sound };
+        let audio = self.got.iter().filter(|got| got.payload_type() == self.payload_type());
+        for got in audio {
+            let at = got.time().wrapping_sub(first.time()) as usize * 8 / self.clock_per_ms() as usize;
+            let mut frame = [0; 960];
+            let length = decoder.decode(got.payload(), &mut frame).unwrap();
+            sound.resize(sound.len().max(at + length), 0);
+            sound[at..at + length].copy_from_slice(&frame[..length]);
+        }
+        sound
+    }
+
+    /// Tones heard in the last `ms` milliseconds of sound.
+    pub fn hears(&self, ms: usize) -> Vec<f64> {
+        let sound = self.sound();
+        tones(&sound[sound.len().saturating_sub(ms * 8)..])
+    }
+}
+
+/// The known tones that a piece of sound holds.
+pub fn tones(sound: &[i16]) -> Vec<f64> {
+    let known = [tone_of(CALLER), tone_of(AI), tone_of(AGENT), HOLD_HZ, NOTICE_HZ];
+    known.into_iter().filter(|hz| amplitude(sound, 8000, *hz) > PEAK / 6.0).collect()
+}
+
+/// Longest stretch without any tone, in milliseconds, looked at in windows of 10.
+pub fn longest_gap_ms(sound: &[i16]) -> usize {
+    let loud = |window: &[i16]| window.iter().any(|sample| sample.unsigned_abs() > 1500);
+    let (mut longest, mut run) = (0, 0);
+    for window in sound.chunks(80) {
+        run = if loud(window) { 0 } else { run + 10 };
+        longest = longest.max(run);
+    }
+    longest
+}
+
+/// The largest step between neighbouring samples.
+pub fn largest_step(sound: &[i16]) -> i32 {
+    sound.windows(2).map(|pair| (i32::from(pair[0]) - i32::from(pair[1])).abs()).max().unwrap_or(0)
+}
+
+struct Out<'a> {
+    now: Time,
+    sent: &'a mut Vec<(LegId, Lane, SocketAddr, Got)>,
+}
+
+impl Sink for Out<'_> {
+    fn send(&mut self, leg: LegId, lane: Lane, to: SocketAddr, packet: &[u8]) {
+        self.sent.push((leg, lane, to, Got { at: self.now, bytes: packet.to_vec() }));
+    }
+}
+
+pub struct World {
+    pub now_ms: u64,
+    pub session: Session,
+    pub phones: Vec<Phone>,
+    pub events: Vec<(u64, MediaEvent)>,
+    on_the_way: Vec<(u64, LegId, SocketAddr, Vec<u8>)>,
+    sent: Vec<(LegId, Lane, SocketAddr, Got)>,
+    dice: u64,
+    tick_at: u64,
+    /// Ticks that will be left out.
+    pub stall_until: u64,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let mut prompts = Prompts::new();
+        for hz in [HOLD_HZ, NOTICE_HZ] {
+            let mut sound = vec![0; 8000];
+            Tone::new(8000, &[(hz, PEAK)]).fill(&mut sound);
+            prompts.add_pcm(&sound).unwrap();
+        }
+        Self {
+            now_ms: 7,
+            session: Session::new(seed, SessionParams::default(), Rc::new(prompts)),
+            phones: Vec::new(),
+            events: Vec::new(),
+            on_the_way: Vec::new(),
+            sent: Vec::new(),
+            dice: seed,
+            tick_at: 10,
+            stall_until: 0,
+        }
+    }
+
+    pub fn config(&self, leg: LegId) -> LegConfig {
+        let phone = self.phone(leg);
+        let (encoding, clock) = match phone.kind {
+            Kind::Pcmu => ("PCMU", 8000),
+            Kind::Pcma => ("PCMA", 8000),
+            Kind::Opus => ("opus", 48_000),
+        };
+        LegConfig {
+            remote: Some(phone.from),
+            remote_rtcp: None,
+            rtcp_mux: false,
+            payload: Payload {
+                number: phone.payload_type(),
+                encoding: encoding.into(),
+                clock,
+                format: String::new(),
+            },
+            telephone_event: Some(TelephoneEvent { number: phone.event(), clock }),
+            ptime_ms: phone.ptime as u8,
+            send: true,
+            receive: true,
+        }
+    }
+
+    /// A phone that speaks its tone from now on, and its open leg.
+    pub fn open(&mut self, leg: LegId, kind: Kind, ptime: u64) {
+        self.add(leg, kind, ptime);
+        let config = self.config(leg);
+        self.order(Order::Open { leg, config });
+    }
+
+    pub fn add(&mut self, leg: LegId, kind: Kind, ptime: u64) {
+        self.phones.push(Phone {
+            leg,
+            kind,
+            ptime,
+            from: SocketAddr::from(([127, 0, 0, 1], 4000 + leg.0 * 2)),
+            // Both wraps come early.
+            seq: 65_500,
+            time: u32::MAX - 20_000,
+            ssrc: 0x1000 + u32::from(leg.0),
+            sends: true,
+            speaks: true,
+            loss_percent: 0,
+            jitter_ms: 0,
+            tone: Tone::new(8000, &[(tone_of(leg), PEAK)]),
+            encoder: encoder(kind),
+            got: Vec::new(),
+            reports: Vec::new(),
+        });
+    }
+
+    pub fn order(&mut self, order: Order) {
+        let now = Time::from_millis(self.now_ms);
+        self.session.apply(now, order, &mut Out { now, sent: &mut self.sent });
+        self.deliver();
+    }
+
+    pub fn phone(&self, leg: LegId) -> &Phone {
+        self.phones.iter().find(|phone| phone.leg == leg).unwrap()
+    }
+
+    pub fn phone_mut(&mut self, leg: LegId) -> &mut Phone {
+        self.phones.iter_mut().find(|phone| phone.leg == leg).unwrap()
+    }
+
+    fn roll(&mut self, below: u64) -> u64 {
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.dice >> 33) % below.max(1)
+    }
+
+    pub fn packet_in(&mut self, leg: LegId, lane: Lane, from: SocketAddr, mut bytes: Vec<u8>) {
+        let now = Time::from_millis(self.now_ms);
+        self.session.handle_packet(now, leg, lane, from, &mut bytes, &mut Out { now, sent: &mut self.sent });
+        self.deliver();
+    }
+
+    pub fn run(&mut self, ms: u64) {
+        for _ in 0..ms {
+            self.now_ms += 1;
+            self.phones_speak();
+            let now_ms = self.now_ms;
+            let (due, later) =
+                std::mem::take(&mut self.on_the_way).into_iter().partition(|(at, ..)| *at <= now_ms);
+            self.on_the_way = later;
+            let due: Vec<(u64, LegId, SocketAddr, Vec<u8>)> = due;
+            for (_, leg, from, bytes) in due {
+                self.packet_in(leg, Lane::Rtp, from, bytes);
+            }
+            if self.now_ms >= self.tick_at {
+                self.tick_at += u64::from(self.session.tick_ms());
+                if self.now_ms >= self.stall_until {
+                    let now = Time::from_millis(self.now_ms);
+                    self.session.handle_tick(now, &mut Out { now, sent: &mut self.sent });
+                    self.deliver();
+                }
+            }
+        }
+    }
+
+    fn phones_speak(&mut self) {
+        for at in 0..self.phones.len() {
+            let phone = &mut self.phones[at];
+            // Each phone at its own instant.
+            if !(self.now_ms + u64::from(phone.leg.0) * 7).is_multiple_of(phone.ptime) {
+                continue;
+            }
+            let (sends, bytes) = (phone.sends, phone.packet());
+            let (leg, from, loss, jitter) = (phone.leg, phone.from, phone.loss_percent, phone.jitter_ms);
+            let (lost, late) = (self.roll(100) < loss, self.roll(jitter + 1));
+            if sends && !lost {
+                self.on_the_way.push((self.now_ms + 1 + late, leg, from, bytes));
+            }
+        }
+    }
+
+    fn deliver(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            self.events.push((self.now_ms, event));
+        }
+        for (leg, lane, to, got) in std::mem::take(&mut self.sent) {
+            let phone = self.phones.iter_mut().find(|phone| phone.leg == leg).unwrap();
+            let reports = (200..=204).contains(&got.bytes[1]);
+            assert_eq!(to.port(), phone.from.port() + u16::from(lane == Lane::Rtcp));
+            if reports { phone.reports.push(got) } else { phone.got.push(got) }
+        }
+    }
+
+    pub fn happened(&self, event: MediaEvent) -> bool {
+        self.events.iter().any(|(_, happened)| *happened == event)
+    }
+
+    /// A call of caller and AI.
+    pub fn call(seed: u64, caller: Kind, ai: Kind) -> Self {
+        let mut world = Self::new(seed);
+        world.open(CALLER, caller, 20);
+        world.open(AI, ai, 20);
+        world.order(Order::Bridge { with: AI });
+        world
+    }
+
+    /// Asserts that a phone was sent one stream: one SSRC, numbers one by one, timestamps that never go back over
+    /// sound already sent.
+    pub fn assert_one_stream(&self, leg: LegId) {
+        let phone = self.phone(leg);
+        let frame = phone.ptime as u32 * phone.clock_per_ms();
+        for pair in phone.got.windows(2) {
+            assert_eq!(pair[0].ssrc(), pair[1].ssrc());
+            assert_eq!(pair[1].seq(), pair[0].seq().wrapping_add(1), "at {:?}", pair[1].at);
+            if [&pair[0], &pair[1]].iter().all(|got| got.payload_type() == phone.payload_type()) {
+                let step = pair[1].time().wrapping_sub(pair[0].time());
+                assert!((frame..frame * 50).contains(&step), "{step} at {:?}", pair[1].at);
+            }
+        }
+    }
+}
