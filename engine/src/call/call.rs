@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use baton_signaling::Time;
 
+use crate::call::context::Context;
 use crate::call::counters::Counters;
 use crate::call::flow::Dialing;
 use crate::call::handoff::{Handoff, Tally};
@@ -58,7 +59,7 @@ pub struct Call {
     pub(super) timers: Timers,
     pub(super) timeline: Timeline,
     pub(super) counters: Counters,
-    pub(super) context: super::carried::Carried,
+    pub(super) context: Context,
 
     /// The caller's offer, until it is answered.
     pub(super) caller_offer: Option<Bytes>,
@@ -178,7 +179,7 @@ impl Call {
             timers: Timers::default(),
             timeline: Timeline::default(),
             counters: Counters::default(),
-            context: super::carried::Carried::default(),
+            context: Context::default(),
             caller_offer: None,
             caller_codec: None,
             answer_wanted: false,

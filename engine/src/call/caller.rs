@@ -9,6 +9,7 @@ use baton_signaling::message::NameAddr;
 use baton_signaling::sdp::{self, Origin, Refusal};
 
 use crate::call::call::{Call, Feed, Incoming};
+use crate::call::context::Source;
 use crate::call::leg::Port;
 use crate::call::settings::{AnswerMode, FlowSettings, matches_pattern};
 use crate::call::{Action, EndReason, Header, LegEnd, LegState, Moment, SipEvent, Timer};
@@ -31,7 +32,7 @@ impl Call {
         caller.state = LegState::Dialing;
         caller.uri = uri;
         self.flow = self.settings.flows.iter().position(|flow| matches_pattern(&flow.user, &incoming.user));
-        self.merge_context(&incoming.headers);
+        self.merge_context(Source::Caller, &incoming.headers);
         if self.flow.is_none() {
             return self.end_call(now, EndReason::NoFlow);
         }

@@ -1,38 +1,22 @@
 //! What a call carries of its caller's matter, and the headers its own INVITEs get from it.
 
 use bytes::Bytes;
-use serde::Serialize;
 
 use crate::call::Header;
 use crate::call::call::Call;
+use crate::call::context::{Losses, Source};
 use crate::call::leg::{Leg, Role};
 
-/// The headers carried.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Carried {
-    headers: Vec<Header>,
-}
-
 impl Call {
-    /// Merges what arrived into what is carried; later values win.
-    pub(super) fn merge_context(&mut self, headers: &[Header]) {
-        for (name, value) in headers {
-            let lower = name.to_ascii_lowercase();
-            if !(lower.starts_with("x-") || lower == "user-to-user") || lower.starts_with("x-baton-") {
-                continue;
-            }
-            let carried = &mut self.context.headers;
-            let room = carried.len() < 32;
-            match carried.iter_mut().find(|(other, _)| other.eq_ignore_ascii_case(name)) {
-                Some((_, old)) => old.clone_from(value),
-                None if room => carried.push((name.clone(), value.clone())),
-                None => {}
-            }
+    /// Merges what arrived into what is carried, as the flow's rules allow.
+    pub(super) fn merge_context(&mut self, source: Source, headers: &[Header]) {
+        if let Some(flow) = self.flow {
+            self.context.merge(&self.settings.flows[flow].context, source, headers);
         }
     }
 
     /// Headers of an INVITE of ours: the call's id, how a handoff ended if the AI is called again, what the peer's
-    /// settings add, and the context.
+    /// settings add, and the context. What the settings and we ourselves say is not overruled by the context.
     pub(super) fn headers_for(&self, leg: &Leg) -> Vec<Header> {
         let mut headers = vec![("X-Baton-Call-ID".to_owned(), Bytes::from(self.id.clone()))];
         if leg.role == Role::Ai
@@ -43,15 +27,17 @@ impl Call {
         if let Some(peer) = self.settings.peers.get(&leg.peer) {
             headers.extend(peer.headers.iter().cloned());
         }
-        let given: Vec<String> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
-        let new = |(name, _): &&Header| !given.contains(&name.to_ascii_lowercase());
-        headers.extend(self.context.headers.iter().filter(new).cloned());
+        let given = headers.len();
+        for (name, value) in self.context.headers_for_agent(&self.flow_settings().context) {
+            if !headers[..given].iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+                headers.push((name, value));
+            }
+        }
         headers
     }
 
-    /// The context as API and record show it.
-    pub(super) fn shown_context(&self) -> Vec<(String, String)> {
-        let shown = |(name, value): &Header| (name.clone(), String::from_utf8_lossy(value).into_owned());
-        self.context.headers.iter().map(shown).collect()
+    /// What the context has lost, on its way in and to the budget of its way out.
+    pub(super) fn context_losses(&self) -> Losses {
+        self.flow.map_or_else(Losses::default, |flow| self.context.losses(&self.settings.flows[flow].context))
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use baton_signaling::Time;
 
 use crate::call::call::{Call, Feed, Stage};
+use crate::call::context::Source;
 use crate::call::leg::Farewell;
 use crate::call::settings::OnAiFailure;
 use crate::call::{Action, Dial, EndReason, Failure, LegEnd, LegState, Moment, Role, SipEvent, Timer};
@@ -91,7 +92,8 @@ impl Call {
                 self.timers.stop(Timer::AiProvisional);
                 self.progressed(now, id, status);
             }
-            (SipEvent::Answered { sdp, .. }, Some(address)) => {
+            (SipEvent::Answered { sdp, headers }, Some(address)) => {
+                self.merge_context(Source::Answer, &headers);
                 self.ai_answered(now, id, address, sdp.as_deref());
             }
             (SipEvent::Refused { failure, .. }, Some(address)) => {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use baton_signaling::Time;
 
 use crate::call::call::{Call, Feed, Stage};
+use crate::call::context::Source;
 use crate::call::leg::Farewell;
 use crate::call::record::HandoffState;
 use crate::call::target::{self, Target, Wish};
@@ -109,8 +110,9 @@ impl Call {
         let Some(target) = self.settle_target(wish) else {
             return self.refuse_refer(id, request, 404);
         };
-        self.merge_context(headers);
-        self.merge_context(&inner);
+        self.context.begin_handoff();
+        self.merge_context(Source::Refer, headers);
+        self.merge_context(Source::ReferTo, &inner);
         self.respond_refer(id, request, 202);
         self.start_handoff(now, id, target, vec![request]);
     }
@@ -148,8 +150,8 @@ impl Call {
         let rung = handoff.rung;
         self.counters.refers_merged += 1;
         self.counters.targets_refused += u64::from(foreign);
-        self.merge_context(headers);
-        self.merge_context(inner);
+        self.merge_context(Source::Refer, headers);
+        self.merge_context(Source::ReferTo, inner);
         self.respond_refer(id, request, 202);
         self.notify(id, request, (100, "Trying"));
         if rung {
@@ -219,8 +221,11 @@ impl Call {
             self.end_leg(now, id, Farewell::Nothing, LegEnd::TheyHungUp);
             return self.end_call(now, EndReason::AiHungUp);
         }
+        if with_caller {
+            self.context.begin_handoff();
+        }
         if with_caller || self.handoff.as_ref().is_some_and(|handoff| handoff.origin == id) {
-            self.merge_context(headers);
+            self.merge_context(Source::Bye, headers);
         }
         if with_caller {
             self.handoff_by_bye(now, id, headers);

@@ -60,7 +60,7 @@ pub enum Failure {
 /// What can happen in a leg's dialog. Transactions, ACK, retransmission, 100 Trying and 487 are the endpoint's business.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SipEvent {
-    /// 101–199 to our INVITE.
+    /// 100–199 to our INVITE; 100 only ends the wait for a first sign of life.
     Progress {
         /// The status.
         status: u16,

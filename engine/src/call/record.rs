@@ -11,7 +11,7 @@ use crate::call::counters::Counters;
 use crate::call::leg::Leg;
 use crate::call::state::State;
 use crate::call::timeline::Timeline;
-use crate::call::{EndReason, LegState, Role};
+use crate::call::{EndReason, LegState, Losses, Role};
 use crate::key::{CallKey, LegId};
 
 /// A call as it stands.
@@ -45,6 +45,8 @@ pub struct CallSnapshot {
     pub legs: Vec<LegSnapshot>,
     /// What is known about the caller's matter: name and value, as passed on to the agent.
     pub context: Vec<(String, String)>,
+    /// What of it was lost, by reason.
+    pub context_losses: Losses,
     /// What happened.
     pub timeline: Timeline,
     /// What was counted.
@@ -105,7 +107,8 @@ impl Call {
             answered: self.caller().answered,
             ended: self.ended,
             legs: self.legs.iter().map(Leg::snapshot).collect(),
-            context: self.shown_context(),
+            context: self.context.shown(),
+            context_losses: self.context_losses(),
             timeline: self.timeline.clone(),
             counters: self.counters.clone(),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::call::Header;
 use crate::media::Prompt;
+use crate::settings::ContextRules;
 
 /// What all calls of a node share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct FlowSettings {
     pub answer: AnswerMode,
     /// By which headers a BYE of the AI is a handoff.
     pub bye_rules: Vec<ByeRule>,
+    /// Which headers are carried to a person, under which names, and how many.
+    pub context: ContextRules,
     /// What a caller hears who waits in no queue (answered at once, or dialling one URI).
     pub hold: Prompt,
     /// What a caller hears before we hang up, where no queue has an announcement of its own.

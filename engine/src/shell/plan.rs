@@ -232,6 +232,7 @@ fn flow_settings(flow: &settings::Flow, settings: &Settings, sounds: &Sounds<'_>
             settings::Answer::AtOnce => AnswerMode::AtOnce,
         },
         bye_rules: flow.handoff.bye_rules.iter().map(rule).collect(),
+        context: flow.context.clone(),
         hold: sounds.prompt(queue.map_or(&Sound::BuiltinHold, |queue| &queue.hold_audio)),
         announcement: sounds.prompt(queue.map_or(&Sound::BuiltinAnnouncement, |queue| &queue.announcement)),
     }

@@ -11,6 +11,7 @@ use baton_engine::call::{
 };
 use baton_engine::media::{Prompt, Prompts, SessionParams};
 use baton_engine::queue::{AgentSettings, Exhausted, QueueSettings, Queues, QueuesSettings, Strategy};
+use baton_engine::settings::ContextRules;
 use baton_engine::shard::{AdmissionPeer, AdmissionSettings, Network, ShardParams};
 use baton_signaling::Time;
 use baton_signaling::endpoint::EndpointConfig;
@@ -74,6 +75,7 @@ impl WorldBuilder {
             on_ai_failure: OnAiFailure::Queue,
             answer: AnswerMode::Late,
             bye_rules: bye_rules.iter().map(|rule| ByeRule::parse(rule).expect("a rule")).collect(),
+            context: ContextRules::default(),
             hold,
             announcement,
         };

@@ -1,0 +1,9 @@
+//! The call's machine in virtual time: one behaviour per test, and a walker that tries thousands of histories.
+//! Neither sockets nor media: inputs are told, actions are read.
+
+mod agents;
+mod driver;
+mod ends;
+mod handoffs;
+mod setup;
+mod walk;
