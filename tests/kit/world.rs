@@ -45,6 +45,11 @@ pub const OTHER: Who = Who(5);
 
 /// The hold audio of every world: a tone of its own.
 pub const HOLD: Tone = Tone(16);
+/// Longest silence that a caller may hear where everybody who could speak does, in milliseconds.
+pub const GAP_MS: usize = 60;
+/// How long the end of the AI's sentence may take to be recognised by its silence.
+pub const SENTENCE_END: Duration = ms(500);
+
 /// The announcement of every world: two seconds of a tone of its own.
 pub const ANNOUNCEMENT: Tone = Tone(17);
 
@@ -102,15 +107,30 @@ impl World {
     /// A world in which the AI has handed the caller over to Ann.
     pub fn with_agent(&mut self) {
         self.with_ai();
-        self.refer("snapcall_agents", "");
+        self.hand_over("snapcall_agents", "");
         self.run(3 * SECOND);
         self.assert_talk(CALLER, ANN);
     }
 
     /// The AI hands over to a queue's name by REFER, with these header lines.
     pub fn refer(&mut self, queue: &str, headers: &str) {
-        let to = format!("<sip:{queue}@{}>", self.node.sip());
+        let (user, headers_of_uri) =
+            queue.split_once('?').map_or((queue, String::new()), |(user, rest)| (user, format!("?{rest}")));
+        let to = format!("<sip:{user}@{}{headers_of_uri}>", self.node.sip());
         self.act(AI, Do::Refer(to, headers.into()));
+    }
+
+    /// The AI hands over by REFER and ends its sentence 300 ms later.
+    pub fn hand_over(&mut self, queue: &str, headers: &str) {
+        self.refer(queue, headers);
+        self.act_later(AI, ms(300), Do::Quiet(true));
+    }
+
+    /// A phone does something on its latest line in some time.
+    pub fn act_later(&mut self, who: Who, wait: Duration, what: Do) {
+        let at = self.now + wait;
+        let line = self.line(who).id;
+        self.phone(who).act_later(at, line, what);
     }
 
     /// A phone does something on its latest line.
@@ -173,6 +193,20 @@ impl World {
         assert!(
             got == *heard,
             "{who:?} heard {got:?} instead of {heard:?}; {state:?}, seed {seed}\n{}",
+            self.account()
+        );
+    }
+
+    /// Since `from` a party has always heard something, and its packets came evenly.
+    #[track_caller]
+    pub fn assert_no_gap(&self, who: Who, from: Time) {
+        let ear = &self.line(who).ear;
+        let (sound, packets) = (ear.longest_gap_ms(from, self.now), ear.longest_wait_ms(from, self.now));
+        let fine = sound <= GAP_MS && packets <= GAP_MS as u128;
+        assert!(
+            fine,
+            "{who:?}: {sound} ms of silence, {packets} ms without a packet; seed {}\n{}",
+            self.seed,
             self.account()
         );
     }

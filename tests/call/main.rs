@@ -1,0 +1,19 @@
+//! Whole calls on a whole node in virtual time: caller, AI and people on a simulated network, what each says in SIP
+//! and what each hears, after every change of state. One behaviour per file.
+//!
+//! Tests that run many seeds print the one that fails; `BATON_SEED=n` runs that one alone.
+
+mod admission;
+mod agent_failures;
+mod ai_failures;
+mod bye_handoff;
+mod caller_gone;
+mod hold;
+mod main_path;
+mod mass;
+mod media_lost;
+mod races;
+mod refer_rules;
+mod return_to_ai;
+mod torture;
+mod weather;
