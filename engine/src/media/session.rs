@@ -88,6 +88,8 @@ pub struct Counters {
     pub digits_dropped: u64,
     /// Legs that could not be opened: a codec we do not have, or more legs than a call may have.
     pub legs_refused: u64,
+    /// Events nobody drained in time.
+    pub events_dropped: u64,
 }
 
 /// One leg's stream in figures.
@@ -145,12 +147,14 @@ pub struct Session {
 }
 
 /// Events on their way to the call, bounded.
-pub(super) struct Events(VecDeque<MediaEvent>);
+pub(super) struct Events(VecDeque<MediaEvent>, u64);
 
 impl Events {
     pub(super) fn push(&mut self, event: MediaEvent) {
         if self.0.len() < EVENTS_MAX {
             self.0.push_back(event);
+        } else {
+            self.1 += 1;
         }
     }
 }
@@ -182,7 +186,7 @@ impl Session {
             scene: Scene::default(),
             caller_ready: false,
             counters: Counters::default(),
-            events: Events(VecDeque::with_capacity(EVENTS_MAX)),
+            events: Events(VecDeque::with_capacity(EVENTS_MAX), 0),
             tick_due: None,
             ended: false,
         }
@@ -492,7 +496,7 @@ impl Session {
 
     /// What has been counted so far.
     pub fn counters(&self) -> Counters {
-        self.counters
+        Counters { events_dropped: self.events.1, ..self.counters }
     }
 
     /// One leg in figures; `None` if it is not open.
