@@ -7,8 +7,6 @@ pub mod call;
 pub mod key;
 pub mod limits;
 pub mod media;
-#[cfg(feature = "runtime")]
-pub mod metrics;
 pub mod queue;
 pub mod rtp;
 pub mod settings;

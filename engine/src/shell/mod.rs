@@ -8,6 +8,7 @@ mod http;
 mod inbox;
 mod limits;
 mod logging;
+mod metrics;
 mod node;
 mod plan;
 mod poller;

@@ -18,13 +18,13 @@ use super::actors::{
 use super::http::Api;
 use super::inbox::Inbox;
 use super::limits::LAST_WORDS;
+use super::metrics::{self, NodeMetrics};
 use super::poller::Poller;
 use super::resolve::{Names, Resolver};
 use super::udp::{BindError, SipSockets};
 use super::world::{MediaAddress, World};
 use super::{Clock, Plan, entropy, http};
 use crate::media::PromptError;
-use crate::metrics::{self, NodeMetrics};
 use crate::shard::{Gate, Shard, ShardParams};
 
 /// Time between two looks at how many calls are left while draining.

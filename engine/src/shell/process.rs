@@ -1,6 +1,6 @@
 //! What the system says of this process: processor time and memory.
 
-use crate::metrics::Process;
+use crate::shell::metrics::Process;
 
 /// Clock ticks per second in /proc: the kernel's USER_HZ, 100 on every Linux architecture Rust runs on.
 const TICKS_PER_SECOND: u64 = 100;

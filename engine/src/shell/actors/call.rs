@@ -146,3 +146,23 @@ impl Drop for SessionHandle {
         let _ = self.cell.shared.supervisor.try_send(CallOver { key: self.key, end: self.end });
     }
 }
+
+/// What only tests ask: a call's handler to panic with the shard borrowed.
+#[cfg(test)]
+pub(super) mod panic {
+    use super::*;
+
+    /// To a shard and from there to a call: panic.
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    pub(crate) struct Panic(pub(crate) CallKey);
+
+    impl Handler<Panic> for CallActor {
+        type Result = ();
+
+        fn handle(&mut self, _: Panic, _: &mut Self::Context) {
+            let _borrowed = self.shard.cell.core.borrow_mut();
+            panic!("as a test asked");
+        }
+    }
+}

@@ -6,6 +6,8 @@ mod messages;
 mod queue;
 mod shard;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 pub use call::CallActor;
 pub use messages::{

@@ -8,10 +8,10 @@ use baton_signaling::Time;
 
 use super::{Ask, Deliver, DescribeQueues, Remember, ShardActor};
 use crate::call::Input;
-use crate::metrics::QueueMetrics;
 use crate::queue::{Queues, QueuesSettings, QueuesSnapshot};
 use crate::shell::Clock;
 use crate::shell::limits::{QUEUE_MAILBOX, SECOND};
+use crate::shell::metrics::QueueMetrics;
 
 /// All queues of a node.
 pub struct QueueActor {

@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 use super::{Ask, Deliver, Describe, DrainDeadline, Shared};
 use crate::call::{Call, CallSnapshot, Input};
 use crate::key::CallKey;
-use crate::metrics::{CallMetrics, ShardMetrics};
 use crate::queue::QueueRequest;
 use crate::shard::{Io, Shard};
 use crate::shell::limits::{SECOND, SHARD_MAILBOX};
+use crate::shell::metrics::{CallMetrics, ShardMetrics};
 use crate::shell::poller::Poller;
 use crate::shell::world::World;
 
@@ -175,5 +175,15 @@ impl Handler<Describe> for ShardActor {
     fn handle(&mut self, Describe(key): Describe, _: &mut Self::Context) -> Self::Result {
         let owner = self.cell.core.borrow().world.owner(key).cloned();
         Box::pin(async move { owner?.send(Describe(key)).await.ok().flatten() })
+    }
+}
+
+#[cfg(test)]
+impl Handler<super::call::panic::Panic> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, panic: super::call::panic::Panic, _: &mut Self::Context) {
+        let owner = self.cell.core.borrow().world.owner(panic.0).cloned();
+        owner.expect("the test names a call that is there").try_send(panic).expect("its mailbox is empty");
     }
 }

@@ -10,9 +10,9 @@ use super::messages::CallList;
 use super::{CallBrief, CallOver, CallReport, Deliver, FindCall, ListCalls, Remember, ShardActor};
 use crate::call::{Input, State};
 use crate::key::CallKey;
-use crate::metrics::NodeMetrics;
 use crate::shell::Clock;
 use crate::shell::limits::{LISTED_CALLS, SECOND, STUCK_AFTER, SUPERVISOR_MAILBOX};
+use crate::shell::metrics::NodeMetrics;
 use crate::shell::process::process;
 
 /// What the supervisor knows of a call.
@@ -101,7 +101,7 @@ pub struct SupervisorActor {
 
 impl SupervisorActor {
     /// The supervisor, on this arbiter.
-    pub fn start(clock: Clock, metrics: NodeMetrics) -> Addr<Self> {
+    pub(crate) fn start(clock: Clock, metrics: NodeMetrics) -> Addr<Self> {
         Self::create(|ctx: &mut Context<Self>| {
             ctx.set_mailbox_capacity(SUPERVISOR_MAILBOX);
             Self { clock, watch: Watch::new(), shards: Vec::new(), metrics }

@@ -13,10 +13,10 @@ use std::sync::OnceLock;
 use metrics::{Counter, Gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-pub use calls::CallMetrics;
-pub use node::{NodeMetrics, Process};
-pub use queues::QueueMetrics;
-pub use shards::ShardMetrics;
+pub(crate) use calls::CallMetrics;
+pub(crate) use node::{NodeMetrics, Process};
+pub(crate) use queues::QueueMetrics;
+pub(crate) use shards::ShardMetrics;
 
 /// Upper ends of the buckets of set-up times, in seconds.
 const SETUP_SECONDS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
@@ -25,7 +25,7 @@ const SETUP_SECONDS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.
 const STAY_SECONDS: [f64; 10] = [1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
 
 /// The handle to render all metrics with. The first call installs the recorder; the process has one.
-pub fn install() -> &'static PrometheusHandle {
+pub(crate) fn install() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
         let lateness: Vec<f64> = crate::shard::LATENESS_MICROS.iter().map(|&end| end as f64 / 1e6).collect();

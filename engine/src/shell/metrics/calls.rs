@@ -10,16 +10,16 @@ use crate::key::LegId;
 
 /// Publishes calls that are over. Looks its handles up by label: for the end of a call, not for a packet.
 #[derive(Debug, Default)]
-pub struct CallMetrics {}
+pub(crate) struct CallMetrics {}
 
 impl CallMetrics {
     /// Nothing is held.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {}
     }
 
     /// A call is over.
-    pub fn count(&mut self, now: Time, call: &CallSnapshot) {
+    pub(crate) fn count(&mut self, now: Time, call: &CallSnapshot) {
         let reason = call.end.unwrap_or(EndReason::Internal).label();
         let result = if call.answered.is_some() { "answered" } else { "failed" };
         counter!("baton_calls_total", "dir" => "in", "result" => result, "reason" => reason).increment(1);

@@ -7,7 +7,7 @@ use super::{Part, Rising};
 use crate::shard::{LATENESS_MICROS, Lateness, Refusal, ShardStats};
 
 /// The handles of one shard.
-pub struct ShardMetrics {
+pub(crate) struct ShardMetrics {
     sip: SipMetrics,
     media: MediaMetrics,
     refused: Vec<Rising>,
@@ -25,7 +25,7 @@ pub struct ShardMetrics {
 
 impl ShardMetrics {
     /// All handles, looked up once.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let refused = |refusal: Refusal| {
             Rising::new(counter!("baton_admission_rejected_total", "reason" => refusal.label()))
         };
@@ -50,7 +50,7 @@ impl ShardMetrics {
     }
 
     /// Publishes the shard's sums, its overflowed mailboxes, and what its inbox refused and lost.
-    pub fn publish(&mut self, stats: &ShardStats, overflows: u64, inbox: (u64, u64)) {
+    pub(crate) fn publish(&mut self, stats: &ShardStats, overflows: u64, inbox: (u64, u64)) {
         self.sip.publish(&stats.sip);
         self.media.publish(stats);
         for (rising, &sum) in self.refused.iter_mut().zip(&stats.refused) {

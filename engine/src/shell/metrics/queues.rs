@@ -6,7 +6,7 @@ use super::{Part, Rising};
 use crate::queue::{LineSnapshot, QueuesSnapshot};
 
 /// The handles of all queues.
-pub struct QueueMetrics {
+pub(crate) struct QueueMetrics {
     lines: Vec<LineMetrics>,
     late_reports: Rising,
     lost: Counter,
@@ -25,7 +25,7 @@ struct LineMetrics {
 
 impl QueueMetrics {
     /// The handles of no queue yet; the first snapshot brings them.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             lines: Vec::new(),
             late_reports: Rising::new(counter!("baton_queue_late_reports_total")),
@@ -35,19 +35,19 @@ impl QueueMetrics {
     }
 
     /// A notice has found room at its shard, or not.
-    pub fn told(&self, taken: bool) {
+    pub(crate) fn told(&self, taken: bool) {
         self.lost.increment(u64::from(!taken));
     }
 
     /// The queues have panicked and begun anew: their sums begin at zero.
-    pub fn restarted(&mut self) {
+    pub(crate) fn restarted(&mut self) {
         self.panics.increment(1);
         self.lines.clear();
         self.late_reports.last = 0;
     }
 
     /// Publishes what the queues have counted.
-    pub fn publish(&mut self, snapshot: &QueuesSnapshot) {
+    pub(crate) fn publish(&mut self, snapshot: &QueuesSnapshot) {
         if self.lines.is_empty() {
             self.lines = snapshot.queues.iter().map(|line| LineMetrics::new(&line.name)).collect();
         }

@@ -9,15 +9,15 @@ use crate::shard::Gate;
 
 /// What the process uses, as the system says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Process {
+pub(crate) struct Process {
     /// Processor time since its start, in milliseconds.
-    pub cpu_ms: u64,
+    pub(crate) cpu_ms: u64,
     /// Resident memory, in bytes.
-    pub resident: u64,
+    pub(crate) resident: u64,
 }
 
 /// The handles of the node.
-pub struct NodeMetrics {
+pub(crate) struct NodeMetrics {
     gate: Arc<Gate>,
     stuck: Counter,
     died: Counter,
@@ -31,7 +31,7 @@ pub struct NodeMetrics {
 
 impl NodeMetrics {
     /// All handles, looked up once.
-    pub fn new(gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(gate: Arc<Gate>) -> Self {
         Self {
             gate,
             stuck: counter!("baton_calls_stuck_total"),
@@ -45,17 +45,17 @@ impl NodeMetrics {
     }
 
     /// A call has missed its deadline.
-    pub fn stuck(&self) {
+    pub(crate) fn stuck(&self) {
         self.stuck.increment(1);
     }
 
     /// A call's actor has died.
-    pub fn died(&self) {
+    pub(crate) fn died(&self) {
         self.died.increment(1);
     }
 
     /// Publishes how many actors there are, how many callers are on their way to a person, and what the process uses.
-    pub fn publish(&mut self, actors: usize, handoffs: usize, process: Process) {
+    pub(crate) fn publish(&mut self, actors: usize, handoffs: usize, process: Process) {
         self.draining.set(f64::from(u8::from(self.gate.is_draining())));
         self.actors.set(actors as f64);
         self.handoffs.set(handoffs as f64);

@@ -1,0 +1,106 @@
+//! One call through sockets and actors, and what the API shows of it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use baton_engine::shell::NodeAddresses;
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+use crate::phone::{Phone, audio};
+use crate::stage::{Stage, run};
+
+#[test]
+fn a_call_is_bridged_shown_and_ended_by_the_caller() {
+    run(async {
+        let stage = Stage::new().await;
+        let talk = stage.talk("bridged").await;
+        stage.calls(1).await;
+        let list = stage.http("GET /v1/calls").await;
+        let id = talk.invite.header("X-Baton-Call-ID").expect("the call's id is planted toward the AI");
+        assert!(list.contains(id) && list.contains("with_ai"), "{list}");
+        let shown = stage.http(&format!("GET /v1/calls/{id}")).await;
+        assert!(shown.contains("\"codec\":\"PCMU/8000\""), "{shown}");
+
+        talk.caller.send(stage.sip(), &talk.caller.in_dialog(&talk.answer, "BYE", 2)).await;
+        talk.caller.hear("SIP/2.0 200").await;
+        let (bye, node) = stage.ai.hear("BYE").await;
+        stage.ai.answer(&bye, node, "200 OK", "").await;
+        stage.calls(0).await;
+        let gone = stage.http(&format!("GET /v1/calls/{id}")).await;
+        assert!(gone.starts_with("HTTP/1.1 404") && gone.contains("application/problem+json"), "{gone}");
+    });
+}
+
+#[test]
+fn sound_goes_both_ways_through_real_sockets() {
+    run(async {
+        let stage = Stage::new().await;
+        let talk = stage.talk("sound").await;
+        let to_caller = exchange(&talk.ai_rtp, audio(&talk.invite), 0x11, &talk.rtp);
+        let to_ai = exchange(&talk.rtp, audio(&talk.answer), 0x22, &talk.ai_rtp);
+        let (to_caller, to_ai) = tokio::join!(to_caller, to_ai);
+        assert!(to_caller && to_ai, "the caller hears the AI: {to_caller}, the AI hears the caller: {to_ai}");
+    });
+}
+
+/// Sends 20 ms packets full of `octet` from one end until the other end has heard it.
+async fn exchange(from: &UdpSocket, to: SocketAddr, octet: u8, hears: &UdpSocket) -> bool {
+    let mut buffer = [0; 2048];
+    for seq in 0..500_u16 {
+        let mut packet = vec![0x80, 0];
+        packet.extend(seq.to_be_bytes());
+        packet.extend((u32::from(seq) * 160).to_be_bytes());
+        packet.extend([0, 0, 0, octet]);
+        packet.resize(12 + 160, octet);
+        from.send_to(&packet, to).await.unwrap();
+        // The wait paces the sender; a packet that comes ends it early, a later one makes up for it.
+        let heard = timeout(Duration::from_millis(20), hears.recv_from(&mut buffer)).await;
+        if heard.is_ok_and(|heard| heard.is_ok_and(|(len, _)| len == 172 && buffer[12..172] == packet[12..]))
+        {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn an_operator_ends_a_call_on_every_leg() {
+    run(async {
+        let stage = Stage::new().await;
+        let talk = stage.talk("operator").await;
+        let id = talk.invite.header("X-Baton-Call-ID").unwrap();
+        let ended = stage.http(&format!("DELETE /v1/calls/{id}")).await;
+        assert!(ended.starts_with("HTTP/1.1 202"), "{ended}");
+        talk.caller.hear("BYE").await;
+        stage.ai.hear("BYE").await;
+        stage.calls(0).await;
+        let again = stage.http(&format!("DELETE /v1/calls/{id}")).await;
+        assert!(again.starts_with("HTTP/1.1 404"), "{again}");
+    });
+}
+
+#[test]
+fn a_caller_from_an_unknown_address_is_forbidden() {
+    run(async {
+        let stage = Stage::with(|plan| plan.admission.peers.clear()).await;
+        let caller = Phone::new().await;
+        caller.send(stage.sip(), &caller.invite(stage.sip(), "stranger", "")).await;
+        caller.hear("SIP/2.0 403").await;
+        assert_eq!(stage.node.calls(), 0);
+    });
+}
+
+#[test]
+fn the_pages_for_machines_answer() {
+    run(async {
+        let stage = Stage::new().await;
+        let NodeAddresses { http, .. } = stage.node.addresses();
+        assert_ne!(http.port(), 0);
+        assert!(stage.http("GET /healthz").await.starts_with("HTTP/1.1 200"));
+        assert!(stage.http("GET /readyz").await.starts_with("HTTP/1.1 200"));
+        let metrics = stage.http("GET /metrics").await;
+        assert!(metrics.contains("\nbaton_calls_active "), "{metrics}");
+        assert!(stage.http("POST /metrics").await.starts_with("HTTP/1.1 405"));
+    });
+}

@@ -1,0 +1,10 @@
+//! A real node in this process, on loopback with ports of the system's choosing, spoken to in raw text: what only
+//! actors and sockets can show. What a call decides is tested in virtual time elsewhere.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod call;
+mod drain;
+mod overload;
+mod phone;
+mod stage;
