@@ -1,0 +1,229 @@
+//! baresip on every side: caller with Opus, AI with PCMU, person with PCMA, each with its own jitter buffer and codecs.
+//! What they heard is read from their recordings.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use baton_tests::tone::{Heard, RATE, Tone, longest_silence_ms};
+
+use crate::Scenario;
+use crate::bench::{Bench, SOON, wav};
+
+pub(crate) const SCENARIOS: &[Scenario] =
+    &[("baresip_is_handed_from_ai_to_person_by_refer", refer), ("baresip_holds_and_resumes", hold)];
+
+/// baresip binds to the addresses of its interface alone: 127.0.0.1. So its parties differ by port.
+const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+struct Phone {
+    child: Child,
+    folder: PathBuf,
+    control: u16,
+    sip: SocketAddr,
+}
+
+/// What a phone is to be.
+struct Role {
+    name: &'static str,
+    codec: &'static str,
+    tone: Tone,
+    answers: bool,
+}
+
+const CALLER: Role = Role { name: "caller", codec: "opus/48000/1", tone: Tone(1), answers: false };
+const AI: Role = Role { name: "ai", codec: "PCMU/8000/1", tone: Tone(4), answers: true };
+const ANN: Role = Role { name: "ann", codec: "PCMA/8000/1", tone: Tone(7), answers: true };
+
+impl Phone {
+    /// Starts a phone on `port` (SIP), `port + 5` (control; TLS takes the one in between) and the 40 ports above `port + 10` (RTP).
+    fn start(bench: &Bench, role: &Role, port: u16) -> Self {
+        let folder = bench.folder.join(role.name);
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        let rate = if role.codec.starts_with("opus") { 48_000 } else { RATE };
+        std::fs::write(folder.join("tone.wav"), wav(role.tone, 60, rate)).expect("a file can be written");
+        std::fs::write(folder.join("config"), config(&folder, role, port)).expect("a file can be written");
+        let answer = if role.answers { "auto" } else { "manual" };
+        let account = format!(
+            "<sip:{}@{LOOPBACK}:{port}>;regint=0;answermode={answer};audio_codecs={}\n",
+            role.name, role.codec
+        );
+        std::fs::write(folder.join("accounts"), account).expect("a file can be written");
+        std::fs::write(folder.join("contacts"), "").expect("a file can be written");
+        let log = std::fs::File::create(folder.join("output")).expect("a file can be made");
+        let child = Command::new("baresip")
+            .arg("-f")
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a handle"))
+            .stderr(log)
+            .spawn()
+            .expect("baresip runs");
+        let phone = Self { child, folder, control: port + 5, sip: SocketAddr::from((LOOPBACK, port)) };
+        let end = Instant::now() + SOON;
+        while TcpStream::connect((LOOPBACK, phone.control)).is_err() {
+            assert!(Instant::now() < end, "baresip does not start\n{}", phone.output());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        phone
+    }
+
+    /// A command over its control port: a netstring of JSON.
+    fn command(&self, name: &str, params: &str) {
+        let mut stream = TcpStream::connect((LOOPBACK, self.control)).expect("baresip lives");
+        let body = format!(r#"{{"command":"{name}","params":"{params}","token":"t"}}"#);
+        write!(stream, "{}:{body},", body.len()).expect("baresip takes a command");
+        stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout can be set");
+        // The answer only says that it was taken; what it did is heard.
+        _ = stream.read(&mut [0; 4096]);
+    }
+
+    fn output(&self) -> String {
+        std::fs::read_to_string(self.folder.join("output")).unwrap_or_default()
+    }
+
+    /// Ends it, so that its recordings are complete; what it heard, at 8 kHz.
+    fn recording(mut self) -> Vec<i16> {
+        self.command("quit", "");
+        let end = Instant::now() + SOON;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let files = std::fs::read_dir(&self.folder).expect("the folder is there");
+        let mut files: Vec<PathBuf> = files.map(|entry| entry.expect("an entry").path()).collect();
+        files
+            .retain(|file| file.file_name().is_some_and(|name| name.to_string_lossy().ends_with("-dec.wav")));
+        files.sort();
+        let file = files
+            .first()
+            .unwrap_or_else(|| panic!("no recording in {}\n{}", self.folder.display(), self.output()));
+        read_wav(file)
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+fn config(folder: &Path, role: &Role, port: u16) -> String {
+    let name = role.name;
+    let folder = folder.display();
+    let (low, high, control) = (port + 10, port + 50, port + 5);
+    let modules: String = ["g711", "opus", "aufile", "aubridge", "sndfile", "uuid"]
+        .map(|name| format!("module {name}.so\n"))
+        .concat();
+    let apps: String = ["account", "menu", "ctrl_tcp"].map(|name| format!("module_app {name}.so\n")).concat();
+    // account comes after the codecs, which it looks up.
+    format!(
+        "poll_method epoll\nsip_listen {LOOPBACK}:{port}\ncall_local_timeout 60\ncall_max_calls 4\n\
+         audio_source aufile,{folder}/tone.wav\naudio_player aubridge,{name}-sink\naudio_alert aubridge,{name}-alert\n\
+         audio_level no\nausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\naudio_buffer 20-160\n\
+         audio_telev_pt 101\nrtp_ports {low}-{high}\nrtcp_mux no\njitter_buffer_type adaptive\njitter_buffer_delay 2-10\n\
+         rtp_timeout 20\nnet_interface {LOOPBACK}\nmodule_path /usr/lib/baresip/modules\n{modules}{apps}\
+         ctrl_tcp_listen {LOOPBACK}:{control}\nsnd_path {folder}\nopus_bitrate 24000\nopus_stereo no\n\
+         opus_sprop_stereo no\nopus_complexity 5\nopus_application voip\n"
+    )
+}
+
+/// The first channel of a 16-bit wav file, brought to 8 kHz.
+fn read_wav(file: &Path) -> Vec<i16> {
+    let bytes = std::fs::read(file).expect("a recording can be read");
+    let word =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
+    let (channels, rate) = (usize::from(bytes[22]), word(24));
+    let data = bytes.windows(4).position(|window| window == b"data").expect("a wav file") + 8;
+    let samples: Vec<i16> =
+        bytes[data..].chunks_exact(2 * channels).map(|s| i16::from_le_bytes([s[0], s[1]])).collect();
+    let step = rate / RATE;
+    let mean =
+        |window: &[i16]| (window.iter().map(|&s| i32::from(s)).sum::<i32>() / window.len() as i32) as i16;
+    samples.chunks_exact(step).map(mean).collect()
+}
+
+/// What was heard one after the other; what lasts for less than a fifth of a second is left out.
+fn story(samples: &[i16]) -> Vec<Heard> {
+    let windows: Vec<Heard> = samples.chunks_exact(RATE / 10).map(Heard::of).collect();
+    let mut story: Vec<Heard> = Vec::new();
+    for run in windows.chunk_by(|a, b| a == b).filter(|run| run.len() >= 3) {
+        if story.last() != Some(&run[0]) {
+            story.push(run[0].clone());
+        }
+    }
+    story
+}
+
+/// Whether these are heard in this order, whatever else there is.
+fn tells(story: &[Heard], chapters: &[Heard]) -> bool {
+    let mut rest = story.iter();
+    chapters.iter().all(|chapter| rest.any(|heard| heard == chapter))
+}
+
+/// Points the node's peers and agents to baresip's addresses.
+fn call_baresip(bench: &mut Bench, base: u16) {
+    bench.restart(|settings| {
+        let lines = settings.lines().map(|line| match line.split(' ').next() {
+            Some("uris") => format!("uris = [\"sip:ai@{LOOPBACK}:{}\"]", base + 100),
+            Some("agents") => format!("agents = [\"sip:ann@{LOOPBACK}:{}\"]", base + 200),
+            _ => line.to_string(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    });
+}
+
+fn phones(bench: &Bench, base: u16) -> [Phone; 3] {
+    let phone = |(at, role): (u16, &Role)| Phone::start(bench, role, base + 100 * at);
+    let [caller, ai, ann] = [(0, &CALLER), (1, &AI), (2, &ANN)].map(phone);
+    caller.command("dial", &format!("sip:1000@{}", bench.node.sip));
+    [caller, ai, ann]
+}
+
+fn refer(bench: &mut Bench) {
+    call_baresip(bench, 25_000);
+    let [caller, ai, ann] = phones(bench, 25_000);
+    std::thread::sleep(Duration::from_secs(4));
+    ai.command("transfer", &format!("sip:snapcall_agents@{}", bench.node.sip));
+    std::thread::sleep(Duration::from_secs(6));
+    assert_eq!(ann.sip.port(), 25_200);
+    ann.command("hangup", "");
+    std::thread::sleep(Duration::from_secs(1));
+    let [caller, ai, ann] = [caller, ai, ann].map(Phone::recording);
+    let (by_caller, by_ai, by_ann) = (story(&caller), story(&ai), story(&ann));
+    assert!(
+        tells(&by_caller, &[Heard::only(AI.tone), Heard::only(ANN.tone)]),
+        "{by_caller:?}\n{}",
+        bench.account(&[])
+    );
+    assert!(tells(&by_ai, &[Heard::only(CALLER.tone)]), "{by_ai:?}");
+    assert!(tells(&by_ann, &[Heard::only(CALLER.tone)]), "{by_ann:?}");
+    let from = caller.iter().position(|&s| s.unsigned_abs() > 1000).unwrap_or(0);
+    let to = caller.iter().rposition(|&s| s.unsigned_abs() > 1000).unwrap_or(0);
+    let gap = longest_silence_ms(&caller[from..to]);
+    assert!(gap <= 60, "the caller heard {gap} ms of silence: {by_caller:?}");
+}
+
+fn hold(bench: &mut Bench) {
+    call_baresip(bench, 26_000);
+    let [caller, ai, ann] = phones(bench, 26_000);
+    std::thread::sleep(Duration::from_secs(4));
+    caller.command("hold", "");
+    std::thread::sleep(Duration::from_secs(3));
+    caller.command("resume", "");
+    std::thread::sleep(Duration::from_secs(3));
+    caller.command("hangup", "");
+    std::thread::sleep(Duration::from_secs(1));
+    drop(ann);
+    let [caller, ai] = [caller, ai].map(Phone::recording);
+    let (by_caller, by_ai) = (story(&caller), story(&ai));
+    // The recording of one who holds may have no silence in it: baresip writes what it plays.
+    assert!(tells(&by_caller, &[Heard::only(AI.tone)]), "{by_caller:?}\n{}", bench.account(&[]));
+    assert!(
+        tells(&by_ai, &[Heard::only(CALLER.tone), Heard::silence(), Heard::only(CALLER.tone)]),
+        "{by_ai:?}\n{}",
+        bench.account(&[])
+    );
+}
