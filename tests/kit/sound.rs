@@ -1,5 +1,6 @@
 //! What a phone says and hears: RTP made and read by hand (RFC 3550), G.711 inside.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Mouth {
     stamp: u32,
     begun: bool,
     next: Option<Time>,
+    /// Payloads that are said before the tone goes on, one in each packet.
+    recital: VecDeque<Vec<u8>>,
     /// Packets sent.
     pub sent: u64,
 }
@@ -44,6 +47,7 @@ impl Mouth {
             stamp: dice.bits() as u32,
             begun: false,
             next: None,
+            recital: VecDeque::new(),
             sent: 0,
         }
     }
@@ -55,6 +59,11 @@ impl Mouth {
         }
         (self.codec, self.number, self.ptime) = (codec, number, ptime);
         self.next.get_or_insert(now);
+    }
+
+    /// Says these payloads, one in each packet, then goes on with the tone (or silence).
+    pub fn recite(&mut self, payloads: impl IntoIterator<Item = Vec<u8>>) {
+        self.recital = payloads.into_iter().collect();
     }
 
     /// Says no more.
@@ -80,7 +89,10 @@ impl Mouth {
         packet.extend(self.seq.to_be_bytes());
         packet.extend(self.stamp.to_be_bytes());
         packet.extend(self.ssrc.to_be_bytes());
-        self.encode.append(&sound, &mut packet);
+        match self.recital.pop_front() {
+            Some(payload) => packet.extend(payload),
+            None => self.encode.append(&sound, &mut packet),
+        }
         self.begun = true;
         self.seq = self.seq.wrapping_add(1);
         self.stamp = self.stamp.wrapping_add(samples as u32 * self.codec.clock() / 8000);

@@ -106,6 +106,11 @@ impl Phone {
         &self.lines[id.0]
     }
 
+    /// One of its calls, to change what it says.
+    pub fn line_mut(&mut self, id: LineId) -> &mut Line {
+        &mut self.lines[id.0]
+    }
+
     /// Its latest call.
     pub fn last(&self) -> Option<&Line> {
         self.lines.last()
