@@ -78,7 +78,10 @@ fn describe() {
     gauge!("baton_handoff_active", "Callers between an AI and a person.");
     histogram!("baton_handoff_to_human_audio_seconds", "From the handoff to the person's first sound.");
     counter!("baton_handoff_return_to_ai_total", "Callers given back to the AI.");
-    counter!("baton_context_truncated_total", "Context cut or refused.");
+    counter!(
+        "baton_context_truncated_total",
+        "Context headers that were cut, changed or left out, by reason."
+    );
     histogram!("baton_ai_leg_setup_seconds", "From our INVITE to the AI's 200.");
     histogram!("baton_ai_first_rtp_seconds", "From the AI's 200 to its first packet.");
     gauge!("baton_queue_size", "Callers in a queue.");

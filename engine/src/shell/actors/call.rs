@@ -8,7 +8,7 @@ use actix::prelude::*;
 use baton_signaling::Time;
 
 use super::{Ask, CallOver, CallReport, Describe, ShardCell, Tell};
-use crate::call::{Call, CallSnapshot, EndReason, Input, State};
+use crate::call::{Blame, Call, CallSnapshot, EndReason, Input, State};
 use crate::key::CallKey;
 use crate::shard::{NewCall, settle};
 use crate::shell::limits::{CALL_MAILBOX, REPORT_STEP};
@@ -60,10 +60,20 @@ impl CallActor {
         self.report();
         if ended {
             (self.shard.over, self.shard.end) = (true, self.call.end_reason());
+            self.tell_operator();
             cell.ended(now, &self.call);
             ctx.stop();
         } else {
             self.arm(now, ctx);
+        }
+    }
+
+    /// An end that is to blame on us is something an operator acts on; any other is not.
+    fn tell_operator(&self) {
+        let (call, reason) = (self.call.id(), self.call.end_reason().unwrap_or(EndReason::Internal));
+        match reason.row().blame {
+            Blame::Us => tracing::warn!(call, reason = reason.label(), "a call has ended by our fault"),
+            _ => tracing::debug!(call, reason = reason.label(), "a call has ended"),
         }
     }
 
