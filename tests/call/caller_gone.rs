@@ -129,6 +129,23 @@ fn a_caller_who_is_silent_and_answers_no_options_is_gone() {
 }
 
 #[test]
+fn a_caller_whose_network_is_cut_while_waiting_is_gone_and_no_phone_rings_for_it() {
+    let mut builder = WorldBuilder::new(52).patience(300 * SECOND, 200 * SECOND);
+    builder.calls.timers.media = 5 * SECOND;
+    let mut world = builder.build();
+    world.behave(ANN, Behaviour::never_answers());
+    world.with_ai();
+    world.hand_over("snapcall_agents", "");
+    world.run(SECOND);
+    world.cut(CALLER);
+    let limit = Duration::from_secs(60);
+    assert!(world.run_until(limit, |world| world.line(ANN).is_ended()), "{}", world.account());
+    world.run(SECOND);
+    assert!(world.line(AI).is_ended(), "{}", world.account());
+    assert!(matches!(world.record().end, Some(EndReason::CallerSilent | EndReason::CallerGone)));
+}
+
+#[test]
 fn a_caller_who_is_silent_but_answers_options_stays() {
     let mut builder = WorldBuilder::new(51);
     builder.calls.timers.media = 5 * SECOND;

@@ -8,6 +8,7 @@ mod agent_failures;
 mod ai_failures;
 mod bye_handoff;
 mod caller_gone;
+mod crowd;
 mod hold;
 mod main_path;
 mod mass;

@@ -65,6 +65,8 @@ pub struct World {
     pub phones: Vec<Phone>,
     /// What it was made from.
     pub seed: u64,
+    /// Datagrams to addresses at which nobody is, the latest last.
+    pub strays: Vec<Datagram>,
     lossy: bool,
 }
 
@@ -281,6 +283,8 @@ impl World {
             self.node.receive(datagram);
         } else if let Some(phone) = self.phones.iter_mut().find(|phone| owns(phone, &datagram.to)) {
             phone.handle(self.now, &datagram);
+        } else {
+            self.strays.push(datagram);
         }
     }
 

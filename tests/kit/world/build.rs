@@ -180,7 +180,7 @@ impl WorldBuilder {
             prompts: Rc::new(prompts()),
         });
         let lossy = self.media.loss + self.media.duplicate > 0 || !self.media.jitter.is_zero();
-        World { now: Time::ZERO, net, node, phones, seed: self.seed, lossy }
+        World { now: Time::ZERO, net, node, phones, seed: self.seed, strays: Vec::new(), lossy }
     }
 }
 
