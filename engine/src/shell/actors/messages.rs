@@ -31,6 +31,11 @@ pub struct Describe(pub CallKey);
 #[rtype(result = "()")]
 pub struct DrainDeadline;
 
+/// To a shard: end what this call has, without its actor, which does not hear.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Cut(pub CallKey);
+
 /// To the queues: a call's request.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -11,13 +11,13 @@ mod tests;
 
 pub use call::CallActor;
 pub use messages::{
-    Ask, CallBrief, CallList, CallOver, CallReport, Deliver, Describe, DescribeQueues, DrainDeadline,
+    Ask, CallBrief, CallList, CallOver, CallReport, Cut, Deliver, Describe, DescribeQueues, DrainDeadline,
     FindCall, ListCalls, Remember, Tell,
 };
 pub use queue::QueueActor;
 pub use shard::ShardActor;
 pub(crate) use shard::{Core, ShardCell};
-pub use supervisor::{SupervisorActor, Watch};
+pub use supervisor::{Remedy, SupervisorActor, Watch};
 
 use std::sync::Arc;
 

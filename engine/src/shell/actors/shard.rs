@@ -10,7 +10,7 @@ use actix::prelude::*;
 use baton_signaling::Time;
 use tokio::sync::Notify;
 
-use super::{Ask, Deliver, Describe, DrainDeadline, Shared};
+use super::{Ask, Cut, Deliver, Describe, DrainDeadline, Shared};
 use crate::call::{Call, CallSnapshot, Input};
 use crate::key::CallKey;
 use crate::queue::QueueRequest;
@@ -61,7 +61,7 @@ impl ShardCell {
         })
     }
 
-    /// A call's actor died: the next turn ends what is left of the call. Never panics.
+    /// A call's actor died, or does not hear: the next turn ends what is left of the call. Never panics.
     pub(crate) fn orphan(&self, key: CallKey) {
         if let Ok(mut orphans) = self.orphans.try_borrow_mut()
             && orphans.len() < ORPHANS
@@ -155,6 +155,14 @@ impl Handler<Deliver> for ShardActor {
 
     fn handle(&mut self, Deliver(key, input): Deliver, _: &mut Self::Context) -> bool {
         self.deliver(key, input)
+    }
+}
+
+impl Handler<Cut> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, Cut(key): Cut, _: &mut Self::Context) {
+        self.cell.orphan(key);
     }
 }
 

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use baton_signaling::Time;
 
 use super::messages::CallList;
-use super::{CallBrief, CallOver, CallReport, Deliver, FindCall, ListCalls, Remember, ShardActor};
+use super::{CallBrief, CallOver, CallReport, Cut, Deliver, FindCall, ListCalls, Remember, ShardActor};
 use crate::call::{Input, State};
 use crate::key::CallKey;
 use crate::shell::Clock;
@@ -22,6 +22,17 @@ struct Known {
     state: State,
     began: Time,
     deadline: Option<Time>,
+    /// It was told to end and has not.
+    told: bool,
+}
+
+/// What is to be done about a call that has missed its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Tell it to end.
+    Tell(CallKey),
+    /// It was told and does not hear: end what it has on its shard, without it.
+    Cut(CallKey),
 }
 
 /// Knows every call, and ends those that are stuck.
@@ -39,10 +50,10 @@ impl Watch {
     /// A call stands here.
     pub fn report(&mut self, now: Time, report: CallReport) {
         let CallReport { key, id, state, deadline } = report;
-        let fresh = || Known { id: String::new(), state, began: now, deadline };
+        let fresh = || Known { id: String::new(), state, began: now, deadline, told: false };
         let known = self.calls.entry(key).or_insert_with(fresh);
         known.id = id.unwrap_or_else(|| std::mem::take(&mut known.id));
-        (known.state, known.deadline) = (state, deadline);
+        (known.state, known.deadline, known.told) = (state, deadline, false);
     }
 
     /// A call is no more.
@@ -50,16 +61,22 @@ impl Watch {
         self.calls.remove(&key);
     }
 
-    /// Calls whose deadline passed more than [`STUCK_AFTER`] ago; each is given that much time again.
-    pub fn stuck(&mut self, now: Time) -> Vec<CallKey> {
-        let mut stuck = Vec::new();
-        for (key, known) in &mut self.calls {
+    /// What to do about calls whose deadline passed more than [`STUCK_AFTER`] ago. One that was told is given as long
+    /// again; one that is cut is known no more.
+    pub fn stuck(&mut self, now: Time) -> Vec<Remedy> {
+        let mut remedies = Vec::new();
+        for (&key, known) in &mut self.calls {
             if known.deadline.is_some_and(|due| due + STUCK_AFTER < now) {
-                stuck.push(*key);
-                known.deadline = Some(now);
+                remedies.push(if known.told { Remedy::Cut(key) } else { Remedy::Tell(key) });
+                (known.deadline, known.told) = (Some(now), true);
             }
         }
-        stuck
+        for remedy in &remedies {
+            if let Remedy::Cut(key) = remedy {
+                self.calls.remove(key);
+            }
+        }
+        remedies
     }
 
     /// How many calls there are, and how many of them are on their way to a person.
@@ -108,16 +125,23 @@ impl SupervisorActor {
         })
     }
 
+    fn shard(&self, key: CallKey) -> Option<&Addr<ShardActor>> {
+        self.shards.get(usize::from(key.shard()))
+    }
+
     fn look(&mut self, ctx: &mut Context<Self>) {
-        for key in self.watch.stuck(self.clock.now()) {
-            tracing::error!(?key, "a call has missed its deadline and is ended");
-            self.metrics.stuck();
-            let told = self.shards.get(usize::from(key.shard())).map(|shard| {
-                // Refused: tried again after as long.
-                shard.try_send(Deliver(key, Input::Overload)).is_ok()
-            });
-            if told.is_none() {
-                self.watch.over(key);
+        for remedy in self.watch.stuck(self.clock.now()) {
+            tracing::error!(?remedy, "a call has missed its deadline");
+            match remedy {
+                Remedy::Tell(key) => {
+                    self.metrics.stuck();
+                    // Refused: it is cut as if it had not heard.
+                    self.shard(key).map(|shard| shard.try_send(Deliver(key, Input::Overload)));
+                }
+                Remedy::Cut(key) => {
+                    // Refused: a shard that answers nobody is not ready, and the node says so.
+                    self.shard(key).map(|shard| shard.try_send(Cut(key)));
+                }
             }
         }
         let (calls, handoffs) = self.watch.counts();
@@ -192,17 +216,26 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_stuck_five_seconds_behind_its_deadline_and_again_after_as_long() {
+    fn a_call_five_seconds_behind_its_deadline_is_told_and_after_as_long_again_is_cut() {
         let mut watch = Watch::new();
         watch.report(Time::ZERO, report(1, Some(Time::from_secs(10))));
         watch.report(Time::ZERO, report(2, None));
         watch.report(Time::ZERO, report(3, Some(Time::from_secs(60))));
+        let key = CallKey::new(0, 1);
         assert_eq!(watch.stuck(Time::from_secs(15)), []);
-        assert_eq!(watch.stuck(Time::from_millis(15_001)), [CallKey::new(0, 1)]);
+        assert_eq!(watch.stuck(Time::from_millis(15_001)), [Remedy::Tell(key)]);
         assert_eq!(watch.stuck(Time::from_millis(20_001)), []);
-        assert_eq!(watch.stuck(Time::from_millis(20_002)), [CallKey::new(0, 1)]);
-        watch.over(CallKey::new(0, 1));
-        assert_eq!(watch.stuck(Time::from_secs(60)), []);
+        assert_eq!(watch.stuck(Time::from_millis(20_002)), [Remedy::Cut(key)]);
+        assert_eq!((watch.stuck(Time::from_secs(60)), watch.counts().0), (vec![], 2));
+    }
+
+    #[test]
+    fn a_call_that_hears_is_not_cut() {
+        let mut watch = Watch::new();
+        watch.report(Time::ZERO, report(1, Some(Time::ZERO)));
+        assert_eq!(watch.stuck(Time::from_secs(6)).len(), 1);
+        watch.report(Time::from_secs(6), report(1, Some(Time::from_secs(7))));
+        assert_eq!(watch.stuck(Time::from_secs(13)), [Remedy::Tell(CallKey::new(0, 1))]);
     }
 
     #[test]
