@@ -10,6 +10,7 @@ mod limits;
 mod logging;
 mod metrics;
 mod node;
+mod phone;
 mod plan;
 mod poller;
 mod process;

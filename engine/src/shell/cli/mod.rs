@@ -1,6 +1,7 @@
 //! The command line: one file for each command. What goes wrong is one sentence on standard error.
 
 mod check;
+mod demo;
 mod serve;
 
 use std::io::Write;
@@ -29,6 +30,15 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Show the whole job on this machine: a caller, an AI that hands off, a person who takes over.
+    Demo {
+        /// Where recordings and report go.
+        #[arg(long, value_name = "FOLDER", default_value = "baton-demo")]
+        out: PathBuf,
+        /// Leave the node running until it is interrupted.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Read a settings file and report every fault in it.
     Check {
         /// The settings.
@@ -44,6 +54,7 @@ pub fn main() -> ExitCode {
     };
     match command {
         Command::Serve { config } => serve::run(config.as_deref()),
+        Command::Demo { out, keep } => demo::run(&out, keep),
         Command::Check { file } => check::run(&file),
     }
 }

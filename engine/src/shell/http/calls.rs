@@ -3,18 +3,33 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use serde::Serialize;
 
 use super::Api;
 use super::problem::Problem;
 use crate::call::{CallSnapshot, Input};
 use crate::key::CallKey;
-use crate::shell::actors::{CallList, Deliver, Describe, FindCall, ListCalls};
+use crate::shell::actors::{CallBrief, Deliver, Describe, FindCall, ListCalls};
 use crate::shell::limits::API_PATIENCE;
 
+/// The answer to `GET /v1/calls`.
+#[derive(Serialize)]
+pub(super) struct Calls {
+    calls: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    call_id: String,
+    #[serde(flatten)]
+    brief: CallBrief,
+}
+
 /// All calls, as many as may be listed.
-pub(super) async fn list(State(api): State<Api>) -> Result<Json<CallList>, Problem> {
+pub(super) async fn list(State(api): State<Api>) -> Result<Json<Calls>, Problem> {
     let asked = tokio::time::timeout(API_PATIENCE, api.shared.supervisor.send(ListCalls)).await;
-    Ok(Json(asked.map_err(|_| slow())?.map_err(|_| slow())?))
+    let calls = asked.map_err(|_| slow())?.map_err(|_| slow())?;
+    Ok(Json(Calls { calls: calls.into_iter().map(|(call_id, brief)| Listed { call_id, brief }).collect() }))
 }
 
 /// One call: state, legs, context, timeline.
