@@ -174,7 +174,7 @@ impl Endpoint {
     }
 
     /// Gives up an INVITE of ours: CANCEL as soon as there is a provisional response (RFC 3261 §9.1); a 2xx that
-    /// crosses it is acknowledged and ended with BYE.
+    /// crosses it, or has come before the owner could know, is acknowledged and ended with BYE.
     pub fn cancel(&mut self, now: Time, leg: Leg, headers: Headers) {
         self.give_up(now, leg, headers);
         self.count_active();

@@ -22,6 +22,22 @@ fn an_address_that_says_nothing_for_two_seconds_is_passed_over() {
 }
 
 #[test]
+fn an_address_that_says_100_within_two_seconds_may_answer_later() {
+    let mut world = World::new(10);
+    world.behave(AI, Behaviour::with(Pickup::Trying));
+    world.call();
+    world.run(ms(500));
+    world.act_later(AI, ms(2500), Do::Answer);
+    world.run(4 * SECOND);
+    assert_eq!(world.calls_of(AI2), 0, "{}", world.account());
+    // 100 is no ringing: the caller has heard the one 180 it had at once.
+    assert_eq!(world.line(CALLER).received("180 INVITE"), 1);
+    world.assert_talk(CALLER, AI);
+    world.act(CALLER, Do::HangUp(String::new()));
+    world.finish();
+}
+
+#[test]
 fn an_address_that_rings_for_ten_seconds_is_passed_over() {
     second_address_takes_over(12, Behaviour::never_answers(), ms(10_500));
 }

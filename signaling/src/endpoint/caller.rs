@@ -90,7 +90,12 @@ impl Endpoint {
     /// Gives up an INVITE of ours, as soon as §9.1 allows.
     pub(super) fn give_up(&mut self, now: Time, leg: Leg, headers: Headers) {
         let Some(state) = self.legs.get_mut(&leg) else { return self.counters.commands_ignored += 1 };
-        let Phase::Calling(client) = state.phase else { return self.counters.commands_ignored += 1 };
+        let client = match state.phase {
+            Phase::Calling(client) => client,
+            // The 2xx has crossed the owner's command: it was acknowledged, and whoever answered is let go (§15).
+            Phase::Up => return self.end_leg(now, leg, headers),
+            _ => return self.counters.commands_ignored += 1,
+        };
         state.quiet = true;
         state.phase = Phase::Cancelling(client, Some(headers));
         self.send_cancel_if_allowed(now, leg);
@@ -134,7 +139,7 @@ impl Endpoint {
 
     fn handle_progress(&mut self, now: Time, leg: Leg, response: Response) {
         match self.legs.get(&leg).map(|state| &state.phase) {
-            Some(Phase::Calling(_)) if response.status > 100 => {
+            Some(Phase::Calling(_)) => {
                 self.events.push_back(Event::Progress { leg, response });
             }
             Some(Phase::Cancelling(..)) => {

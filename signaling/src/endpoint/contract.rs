@@ -69,7 +69,7 @@ pub enum Event {
     Incoming { leg: Leg, flow: Flow, request: Request },
     /// The far end gave up its INVITE by CANCEL, or by BYE before the answer; 200 and 487 have been sent.
     Cancelled { leg: Leg, request: Request },
-    /// 101–199 to our INVITE.
+    /// 1xx to our INVITE; 100 says no more than that somebody works on it.
     Progress { leg: Leg, response: Response },
     /// 2xx to our INVITE; ACK has been sent (and is sent again to each repeat).
     Answered { leg: Leg, response: Response },

@@ -394,3 +394,37 @@ fn a_lost_ack_is_sent_again_for_each_repeat_of_a_rejection() {
     assert_eq!((world.count_sent(BOB, "SIP/2.0 486"), world.count_sent(ALICE, "ACK")), (3, 3));
     world.assert_idle();
 }
+
+#[test]
+fn a_100_is_told_as_a_sign_of_life() {
+    let mut world = World::new(40);
+    world.dial();
+    world.incoming();
+    assert_eq!(world.trying, [1, 0]);
+}
+
+#[test]
+fn a_call_given_up_before_its_owner_has_heard_of_the_answer_is_ended_with_bye() {
+    let mut world = World::new(41);
+    let a = world.dial();
+    let b = world.incoming();
+    let (bob, now) = world.bob();
+    bob.answer(now, b, Headers::new(), SDP);
+    // The 200 has come and its event waits for Alice, who decides at this moment.
+    world.run_ms(50);
+    let (alice, now) = world.alice();
+    let mut headers = Headers::new();
+    headers.push("Reason", "Q.850;cause=16");
+    alice.cancel(now, a, headers);
+    world.run_ms(50);
+    match &world.take(BOB)[..] {
+        [Event::Acked { .. }, Event::Bye { leg, request }] => {
+            assert_eq!(*leg, b);
+            assert_eq!(request.headers.first("Reason").unwrap(), "Q.850;cause=16");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.count_sent(ALICE, "CANCEL"), 0);
+    world.run_out();
+    world.assert_idle();
+}

@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) sent: Vec<(usize, String)>,
     /// What arrived at [`RAW`].
     pub(crate) raw: Vec<String>,
+    /// 100s told by each end: every INVITE brings one, so they are counted and not kept among the events.
+    pub(crate) trying: [u32; 2],
     events: Vec<(usize, Event)>,
     net: BTreeMap<(Time, u64), (SocketAddr, SocketAddr, Bytes)>,
     random: Random,
@@ -58,6 +60,7 @@ impl World {
             loses: Box::new(|_, _| false),
             sent: Vec::new(),
             raw: Vec::new(),
+            trying: [0; 2],
             events: Vec::new(),
             net: BTreeMap::new(),
             random: Random::new(seed),
@@ -173,7 +176,10 @@ impl World {
                 }
             }
             while let Some(event) = self.ends[end].poll_event() {
-                self.events.push((end, event));
+                match event {
+                    Event::Progress { response, .. } if response.status == 100 => self.trying[end] += 1,
+                    event => self.events.push((end, event)),
+                }
             }
         }
     }
