@@ -11,13 +11,13 @@ struct Folder(PathBuf);
 impl Folder {
     fn new(name: &str) -> Self {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}"));
-        std::fs::create_dir_all(&path).unwrap();
+        std::fs::create_dir_all(&path).expect("a folder can be made");
         Self(path)
     }
 
     fn file(&self, text: &str) -> PathBuf {
         let path = self.0.join("baton.toml");
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).expect("a file can be written");
         path
     }
 }
@@ -28,7 +28,7 @@ fn baton(arguments: &[&str]) -> Output {
         .env_remove("RUST_LOG")
         .env("RUST_BACKTRACE", "1")
         .output()
-        .unwrap();
+        .expect("the program runs");
     let told = told(&output);
     assert!(!told.contains("panicked") && !told.contains("backtrace"), "{told}");
     output
