@@ -22,21 +22,29 @@ def level(samples):
     return 20 * np.log10(np.sqrt(np.mean(samples**2)) + 1e-9)
 
 
-def main(reference, degraded):
-    reference, degraded = load(reference), load(degraded)
+def score(reference, degraded):
+    """The figures for two arrays at RATE; None if they share too little."""
     likeness = correlate(degraded, reference, mode="full", method="fft")
     lag = int(np.argmax(likeness)) - len(reference) + 1
     start, skipped = max(0, lag), max(0, -lag)
     length = min(len(degraded) - start, len(reference) - skipped)
     if length < SECONDS_MIN * RATE:
-        sys.exit(f"only {length / RATE:.1f} s of the reference were found")
+        return None
     reference, degraded = reference[skipped:skipped + length], degraded[start:start + length]
-    print(json.dumps({
+    return {
         "pesq_nb": round(float(pesq(RATE, reference, degraded, "nb")), 3),
         "offset_ms": round(lag * 1000 / RATE, 1),
         "seconds": round(length / RATE, 2),
         "level_db": round(float(level(degraded) - level(reference)), 2),
-    }))
+    }
 
 
-main(*sys.argv[1:3])
+def main(reference, degraded):
+    figures = score(load(reference), load(degraded))
+    if figures is None:
+        sys.exit(f"less than {SECONDS_MIN} s of the reference were found")
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
