@@ -93,3 +93,20 @@ fn a_refer_without_a_target_is_a_bad_request() {
     world.act(CALLER, Do::HangUp(String::new()));
     world.finish();
 }
+
+#[test]
+fn a_subscription_lives_until_the_longest_wait_has_its_last_word() {
+    let mut world = WorldBuilder::new(87).patience(700 * SECOND, 400 * SECOND).build();
+    for who in [ANN, BOB] {
+        world.behave(who, Behaviour::never_answers());
+    }
+    world.with_ai();
+    world.hand_over("snapcall_agents", "");
+    // The wait is over while the second phone rings, which is let ring to its end.
+    world.run(790 * SECOND);
+    assert_eq!(world.line(AI).notified().last(), Some(&180), "{}", world.account());
+    world.run(20 * SECOND);
+    assert_eq!(world.line(AI).notified().last(), Some(&480), "{}", world.account());
+    world.act(CALLER, Do::HangUp(String::new()));
+    world.finish();
+}

@@ -240,6 +240,7 @@ impl Parts {
             endpoint: EndpointConfig {
                 advertise: plan.advertise.map(|address| self.advertised(address)),
                 shard: Some(route::Shard { mine: index, shards: plan.shards.max(1), key: self.route_key }),
+                refer_expires: EndpointConfig::default().refer_expires.max(plan.queues.handoff_max()),
                 ..EndpointConfig::default()
             },
             session: crate::media::SessionParams {

@@ -163,6 +163,7 @@ impl WorldBuilder {
         let uri = |who: super::Who| phones[who.0].uri();
         let agents = [ANN, BOB].map(|who| AgentSettings { uri: uri(who), calls: 1 });
         let queues = QueuesSettings { queues: vec![self.queue], agents: agents.into() };
+        let handoff_max = queues.handoff_max();
         let session = SessionParams { media_timeout: self.calls.timers.media, ..SessionParams::default() };
         let node = Node::new(NodeSettings {
             sip: NODE,
@@ -171,7 +172,10 @@ impl WorldBuilder {
                 shards: 1,
                 ports: self.ports,
                 seed: self.seed,
-                endpoint: EndpointConfig::default(),
+                endpoint: EndpointConfig {
+                    refer_expires: EndpointConfig::default().refer_expires.max(handoff_max),
+                    ..EndpointConfig::default()
+                },
                 session,
             },
             admission: self.admission,
