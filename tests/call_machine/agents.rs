@@ -188,3 +188,23 @@ fn a_digit_in_info_goes_to_the_other_side() {
     let digit = baton_engine::media::Dtmf(5);
     assert_eq!(orders(&script.take()), [Order::Dtmf { leg: AGENT, digit }]);
 }
+
+#[test]
+fn who_never_acknowledges_our_200_is_let_go_and_the_caller_stays() {
+    let mut script = Script::with_agent();
+    script.sip(AGENT, SipEvent::Offer { request: RequestKey(5), sdp: None });
+    script.take();
+    script.sip(AGENT, SipEvent::NotAcked);
+    let actions = script.take();
+    assert!(actions.iter().any(|action| matches!(action, Action::HangUp(AGENT, _))));
+    assert_eq!(entered(&actions), Some(("people".to_owned(), Place::Front)));
+    let mut script = Script::with_ai();
+    script.sip(LegId(1), SipEvent::NotAcked);
+    let actions = script.take();
+    assert!(actions.iter().any(|action| matches!(action, Action::HangUp(LegId(1), _))));
+    assert_eq!(entered(&actions), Some(("people".to_owned(), Place::Back)));
+    // The person who rings knows nothing of it.
+    let mut script = Script::ringing();
+    script.sip(LegId(1), SipEvent::NotAcked);
+    assert_eq!(script.state(), State::RingingAgent);
+}

@@ -292,3 +292,66 @@ fn a_word_of_the_queues_that_never_comes_gives_the_caller_back() {
     script.offer(9);
     assert_eq!(script.call.counters().late_notices, 1);
 }
+
+#[test]
+fn a_refer_that_asks_for_two_calls_to_be_joined_is_refused_and_the_ai_goes_on() {
+    let mut script = Script::with_ai();
+    script.refer(AI, 1, "<sip:people@127.0.0.1?Replaces=abc%3Bto-tag%3D1%3Bfrom-tag%3D2>");
+    assert_eq!(responded(&script.take(), 1), Some(501));
+    assert_eq!(script.state(), State::WithAi);
+}
+
+#[test]
+fn an_ai_that_hands_over_to_itself_in_vain_has_the_caller_back() {
+    let mut script = Script::with_ai();
+    script.refer(AI, 1, "<sip:polyai@127.0.0.1>");
+    assert_eq!(script.state(), State::DialingAi);
+    script.refuse(LegId(2), Failure::Status(486));
+    let actions = script.take();
+    assert_eq!(notified(&actions, 1), [100, 480]);
+    assert_eq!(orders(&actions).last(), Some(&Order::Bridge { with: AI }));
+    assert_eq!(script.state(), State::WithAi);
+}
+
+#[test]
+fn an_ai_that_hands_over_to_itself_does_not_go_round_for_ever() {
+    let mut script = Script::with_ai();
+    for round in 1..=2 {
+        script.refer(LegId(round), u64::from(round), "<sip:polyai@127.0.0.1>");
+        script.answer(LegId(round + 1), &["PCMU"]);
+        assert_eq!(notified(&script.take(), u64::from(round)), [100, 200]);
+    }
+    script.refer(LegId(3), 3, "<sip:polyai@127.0.0.1>");
+    assert_eq!(responded(&script.take(), 3), Some(603));
+    assert_eq!(script.state(), State::WithAi);
+}
+
+#[test]
+fn an_ai_that_leaves_and_names_itself_leaves_its_caller_to_the_default_queue() {
+    let mut script = Script::with_ai();
+    script.bye(AI, &[header("X-Route-Destination", "polyai")]);
+    assert_eq!(entered(&script.take()).unwrap().0, "people");
+    assert_eq!(script.call.counters().targets_refused, 1);
+}
+
+#[test]
+fn handoffs_and_returns_are_counted_by_method_and_reason() {
+    let mut script = Script::queued();
+    script.exhausted(Why::Closed, 0, Exhausted::ReturnToAi);
+    script.bye(AI, &[header("X-contained", "false")]);
+    script.queued_notice("people");
+    script.offer(1);
+    script.answer(LegId(2), &["PCMU"]);
+    script.refer(LegId(2), 2, "<sip:sales@127.0.0.1>");
+    script.bye(CALLER, &[]);
+    let counters = script.call.counters();
+    let one = |method, completed, reason| HandoffCount { method, completed, reason, count: 1 };
+    let expected = [
+        one(HandoffMethod::Refer, false, "closed"),
+        one(HandoffMethod::Bye, true, "answered"),
+        one(HandoffMethod::Refer, false, "caller_hung_up"),
+    ];
+    assert_eq!(counters.handoffs, expected);
+    assert_eq!(counters.returns, [ReturnCount { reason: "closed", count: 1 }]);
+    assert_eq!((counters.handoffs_completed, counters.handoffs_failed, counters.returns_to_ai), (1, 2, 1));
+}

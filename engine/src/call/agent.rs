@@ -6,6 +6,7 @@ use baton_signaling::Time;
 
 use crate::call::call::{Call, Feed, Stage, Stay};
 use crate::call::flow::leg_end;
+use crate::call::handoff::Returned;
 use crate::call::leg::Farewell;
 use crate::call::{Action, EndReason, Failure, LegEnd, Role, SipEvent, Timer};
 use crate::key::LegId;
@@ -76,6 +77,8 @@ impl Call {
                 }
             }
             SipEvent::Gone { .. } => self.agent_lost(now, id, Farewell::Nothing, LegEnd::Gone),
+            // RFC 3261 §13.3.1.4: whoever does not acknowledge our 200 in its time is let go.
+            SipEvent::NotAcked => self.agent_lost(now, id, Farewell::Say, LegEnd::NoResponse),
             SipEvent::Alive => {}
             _ => self.counters.late_events += 1,
         }
@@ -153,7 +156,7 @@ impl Call {
 
     /// The one URI of a handoff did not answer: back to who asked, else to the default queue, else to the AI anew.
     fn uri_failed(&mut self, now: Time) {
-        self.result = Some(format!("{};attempts=1", self.tally.word()));
+        self.result = Some(Returned { word: self.tally.word(), attempts: Some(1) });
         let kept = self.handoff.as_ref().is_some_and(|handoff| self.is_up(handoff.origin));
         match self.flow_settings().queue.clone() {
             Some(queue) if !kept => self.enter_queue(now, &queue, Place::Back),
@@ -173,7 +176,7 @@ impl Call {
         self.set_feed(Feed::Park { tail: Some(id), hold });
         self.end_leg(now, id, farewell, cause);
         self.go(now, Stage::Queued { announcing: None });
-        self.result = Some("agent-lost".to_owned());
+        self.result = Some(Returned { word: "agent-lost", attempts: None });
         match queue {
             Some(queue) => self.enter_queue(now, &queue, Place::Front),
             None => self.return_to_ai(now),

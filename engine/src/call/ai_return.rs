@@ -18,7 +18,7 @@ impl Call {
             .filter(|leg| leg.is_up() && !leg.silent)
             .map(|leg| (leg.id, leg.role));
         if let Some((agent, Role::Agent)) = kept {
-            self.fail_handoff(now);
+            self.fail_handoff(now, None);
             self.result = None;
             self.set_feed(Feed::Bridge(agent));
             return self.go(now, Stage::WithAgent { agent });
@@ -27,8 +27,8 @@ impl Call {
             return self.announce(now, EndReason::HandoffLimit);
         }
         self.returns += 1;
-        self.counters.returns_to_ai += 1;
-        self.fail_handoff(now);
+        self.counters.returned(self.result.map_or("unknown", |result| result.word));
+        self.fail_handoff(now, None);
         match kept {
             Some((ai, _)) => {
                 self.result = None;
@@ -44,10 +44,10 @@ impl Call {
         }
     }
 
-    /// The new INVITE has failed at every address. A person who wanted the AI has the caller back.
+    /// The new INVITE has failed at every address. Whoever wanted the AI and is still there has the caller back.
     pub(super) fn return_failed(&mut self, now: Time, reason: EndReason) {
         let waits = self.handoff.as_ref().and_then(|handoff| self.leg(handoff.origin));
-        if waits.is_some_and(|leg| leg.role == Role::Agent && leg.is_up() && !leg.silent) {
+        if waits.is_some_and(|leg| leg.is_up() && !leg.silent) {
             self.go(now, Stage::Queued { announcing: None });
             return self.return_to_ai(now);
         }

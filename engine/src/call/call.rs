@@ -12,7 +12,7 @@ use baton_signaling::Time;
 use crate::call::context::Context;
 use crate::call::counters::Counters;
 use crate::call::flow::Dialing;
-use crate::call::handoff::{Handoff, Tally};
+use crate::call::handoff::{Handoff, Returned, Tally};
 use crate::call::leg::{Farewell, Leg};
 use crate::call::record::HandoffState;
 use crate::call::settings::CallSettings;
@@ -82,7 +82,7 @@ pub struct Call {
     /// Why no AI answers, while addresses of it are tried.
     pub(super) ai_failure: Option<EndReason>,
     /// The AI is called again, after the caller has been elsewhere: `X-Handoff-Result` says how that went.
-    pub(super) result: Option<String>,
+    pub(super) result: Option<Returned>,
     pub(super) returns: u32,
 
     pub(super) handoff: Option<Handoff>,
@@ -378,7 +378,7 @@ impl Call {
         if self.stage == Stage::Ended {
             return;
         }
-        self.fail_handoff(now);
+        self.fail_handoff(now, Some(reason));
         self.end = Some(reason);
         self.ended = Some(now);
         self.end_caller(now, reason);

@@ -22,7 +22,7 @@ impl Call {
         if leg.role == Role::Ai
             && let Some(result) = &self.result
         {
-            headers.push(("X-Handoff-Result".to_owned(), Bytes::from(result.clone())));
+            headers.push(("X-Handoff-Result".to_owned(), Bytes::from(result.to_string())));
         }
         if let Some(peer) = self.settings.peers.get(&leg.peer) {
             headers.extend(peer.headers.iter().cloned());

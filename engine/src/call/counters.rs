@@ -4,11 +4,57 @@ use serde::Serialize;
 
 use crate::call::timers::Timer;
 
+/// How a handoff was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandoffMethod {
+    /// REFER.
+    Refer,
+    /// BYE with the headers agreed on.
+    Bye,
+}
+
+impl HandoffMethod {
+    /// The metric's label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Refer => "refer",
+            Self::Bye => "bye",
+        }
+    }
+}
+
+/// Handoffs of one call that ended alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct HandoffCount {
+    /// How they were asked for.
+    pub method: HandoffMethod,
+    /// The caller spoke with whom it was handed to.
+    pub completed: bool,
+    /// Why they ended so: `answered`, what the queues or the phones said, or the label of the call's end.
+    pub reason: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// Returns to the AI of one call for one reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ReturnCount {
+    /// The word of `X-Handoff-Result`.
+    pub reason: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
 /// Counts of one call from its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Timers that fired, by [`Timer`].
     pub timers: [u64; Timer::COUNT],
+    /// Handoffs that are over, by method, result and reason. As long as there are such combinations at the most.
+    pub handoffs: Vec<HandoffCount>,
+    /// Callers given back to the AI, by reason.
+    pub returns: Vec<ReturnCount>,
     /// Handoffs begun.
     pub handoffs_initiated: u64,
     /// Handoffs after which the caller spoke with a person.
@@ -19,7 +65,8 @@ pub struct Counters {
     pub refers_merged: u64,
     /// REFERs refused because another handoff was under way (491).
     pub refers_glared: u64,
-    /// REFERs refused because their sender may not ask for a handoff, or their target cannot be read (403, 400, 603).
+    /// REFERs refused because their sender may not ask for a handoff, their target cannot be read, or they ask for more
+    /// than a handoff (403, 400, 603, 501).
     pub refers_refused: u64,
     /// Handoffs sent to the default queue because their target is not ours and not allowed.
     pub targets_refused: u64,
@@ -52,6 +99,26 @@ pub struct Counters {
 impl Counters {
     pub(crate) fn fired(&mut self, timer: Timer) {
         self.timers[timer as usize] += 1;
+    }
+
+    pub(crate) fn handed_off(&mut self, method: HandoffMethod, completed: bool, reason: &'static str) {
+        let total = if completed { &mut self.handoffs_completed } else { &mut self.handoffs_failed };
+        *total += 1;
+        let same = |other: &&mut HandoffCount| {
+            (other.method, other.completed, other.reason) == (method, completed, reason)
+        };
+        match self.handoffs.iter_mut().find(same) {
+            Some(known) => known.count += 1,
+            None => self.handoffs.push(HandoffCount { method, completed, reason, count: 1 }),
+        }
+    }
+
+    pub(crate) fn returned(&mut self, reason: &'static str) {
+        self.returns_to_ai += 1;
+        match self.returns.iter_mut().find(|other| other.reason == reason) {
+            Some(known) => known.count += 1,
+            None => self.returns.push(ReturnCount { reason, count: 1 }),
+        }
     }
 
     /// How often `timer` fired.

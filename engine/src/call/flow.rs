@@ -6,6 +6,7 @@ use baton_signaling::Time;
 
 use crate::call::call::{Call, Feed, Stage};
 use crate::call::context::Source;
+use crate::call::handoff::Returned;
 use crate::call::leg::Farewell;
 use crate::call::settings::OnAiFailure;
 use crate::call::{Action, Dial, EndReason, Failure, LegEnd, LegState, Moment, Role, SipEvent, Timer};
@@ -105,7 +106,9 @@ impl Call {
                 self.ai_failed(now, address, Verdict { reason: EndReason::AiDown, next: true });
             }
             (SipEvent::Bye { headers }, None) => self.ai_bye(now, id, &headers),
-            (SipEvent::Gone { .. }, None) => self.ai_gone(now, id),
+            (SipEvent::Gone { .. }, None) => self.ai_gone(now, id, Farewell::Nothing, LegEnd::Gone),
+            // RFC 3261 §13.3.1.4: whoever does not acknowledge our 200 in its time is let go.
+            (SipEvent::NotAcked, None) => self.ai_gone(now, id, Farewell::Say, LegEnd::NoResponse),
             (SipEvent::Alive, None) => {}
             _ => self.counters.late_events += 1,
         }
@@ -179,11 +182,11 @@ impl Call {
         }
     }
 
-    fn ai_gone(&mut self, now: Time, id: LegId) {
+    fn ai_gone(&mut self, now: Time, id: LegId, farewell: Farewell, cause: LegEnd) {
         if self.stage == (Stage::WithAi { ai: id }) {
-            self.ai_lost(now, id, Farewell::Nothing, LegEnd::Gone);
+            self.ai_lost(now, id, farewell, cause);
         } else {
-            self.end_leg(now, id, Farewell::Nothing, LegEnd::Gone);
+            self.end_leg(now, id, farewell, cause);
         }
     }
 
@@ -195,7 +198,7 @@ impl Call {
         self.set_feed(Feed::Park { tail: Some(id), hold });
         self.end_leg(now, id, farewell, cause);
         self.go(now, Stage::Queued { announcing: None });
-        self.result = Some("ai-lost".to_owned());
+        self.result = Some(Returned { word: "ai-lost", attempts: None });
         match queue {
             Some(queue) => self.enter_queue(now, &queue, Place::Back),
             None => self.return_to_ai(now),

@@ -1,6 +1,7 @@
 //! Handoffs: asked for by REFER or by a BYE with headers, told to the AI in NOTIFY, completed or failed, each once.
 //! Left out: the wait for a person (`stay.rs`) and the person's phone (`agent.rs`).
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use baton_signaling::Time;
 
 use crate::call::call::{Call, Feed, Stage};
 use crate::call::context::Source;
+use crate::call::counters::HandoffMethod;
 use crate::call::leg::Farewell;
 use crate::call::record::HandoffState;
 use crate::call::target::{self, Target, Wish};
@@ -29,6 +31,7 @@ const DESTINATIONS: [&str; 2] = ["X-Route-Destination", "X-destination"];
 pub(crate) struct Handoff {
     /// The leg that asked: kept until a person has answered, unless it leaves by itself.
     pub(crate) origin: LegId,
+    pub(crate) method: HandoffMethod,
     pub(crate) target: Target,
     /// Its REFERs, each with a subscription that gets one final NOTIFY.
     pub(crate) refers: Vec<RequestKey>,
@@ -43,6 +46,23 @@ pub(crate) struct Tally {
     pub(crate) declined: u32,
     pub(crate) no_answer: u32,
     pub(crate) unreachable: u32,
+    /// Why the last place asked would not even try.
+    pub(crate) turned_away: Option<&'static str>,
+}
+
+/// How the caller came back, for `X-Handoff-Result` and the count of returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Returned {
+    pub(crate) word: &'static str,
+    /// Phones that were tried.
+    pub(crate) attempts: Option<u32>,
+}
+
+impl fmt::Display for Returned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word)?;
+        self.attempts.map_or(Ok(()), |attempts| write!(f, ";attempts={attempts}"))
+    }
 }
 
 impl Tally {
@@ -72,6 +92,9 @@ impl Tally {
 
     /// The same in a word, for `X-Handoff-Result`.
     pub(super) fn word(&self) -> &'static str {
+        if let Some(word) = self.turned_away {
+            return word;
+        }
         match self.all() {
             0 => "timeout",
             all if all == self.busy => "busy",
@@ -99,6 +122,10 @@ impl Call {
         let Some((uri, inner)) = target::read_refer_to(refer_to) else {
             return self.refuse_refer(id, request, 400);
         };
+        if inner.iter().any(|(name, _)| name.eq_ignore_ascii_case("Replaces")) {
+            // RFC 3891: it asks that two calls be joined. To ring its target as well would be something else.
+            return self.refuse_refer(id, request, 501);
+        }
         let wish = target::resolve(&uri, &self.settings, &self.flow_settings().ai, self.allowed(id));
         if self.handoff.is_some() {
             return self.merge_refer(id, request, wish, headers, &inner);
@@ -110,6 +137,13 @@ impl Call {
         let Some(target) = self.settle_target(wish) else {
             return self.refuse_refer(id, request, 404);
         };
+        if role == Role::Ai && target == Target::Ai {
+            // An AI that hands over to itself counts as one that gets its caller back, lest it go round for ever.
+            if self.returns >= self.settings.handoffs_per_call {
+                return self.refuse_refer(id, request, 603);
+            }
+            self.returns += 1;
+        }
         self.context.begin_handoff();
         self.merge_context(Source::Refer, headers);
         self.merge_context(Source::ReferTo, &inner);
@@ -195,7 +229,8 @@ impl Call {
         self.result = None;
         self.note(now, Moment::HandoffInitiated { by: origin, to: target.text() });
         self.go(now, Stage::HandoffRequested);
-        let handoff = Handoff { origin, target: target.clone(), refers, rung: false };
+        let method = if refers.is_empty() { HandoffMethod::Bye } else { HandoffMethod::Refer };
+        let handoff = Handoff { origin, method, target: target.clone(), refers, rung: false };
         self.notify_all(&handoff, (100, "Trying"));
         self.handoff = Some(handoff);
         let hold = match &target {
@@ -207,7 +242,8 @@ impl Call {
             Target::Queue(name) => self.enter_queue(now, &name, Place::Back),
             Target::Uri(uri) => self.ring_uri(now, &uri),
             Target::Ai => {
-                self.result = Some("returned".to_owned());
+                self.result = Some(Returned { word: "returned", attempts: None });
+                self.tally.turned_away = Some("ai-unavailable");
                 self.try_ai(now, 0);
             }
         }
@@ -248,13 +284,17 @@ impl Call {
             }
             None => self.flow_settings().queue.clone().map(Target::Queue),
         };
+        // An AI that hangs up to be called again would ring for ever.
+        let target = match target {
+            Some(Target::Ai) => self.settle_target(Wish::Foreign),
+            other => other,
+        };
         match target {
-            // An AI that hangs up to be called again would ring for ever.
-            Some(target) if target != Target::Ai => self.start_handoff(now, id, target, Vec::new()),
-            _ => {
+            Some(target) => self.start_handoff(now, id, target, Vec::new()),
+            None => {
                 self.end_leg(now, id, Farewell::Nothing, LegEnd::TheyHungUp);
                 self.counters.handoffs_initiated += 1;
-                self.counters.handoffs_failed += 1;
+                self.counters.handed_off(HandoffMethod::Bye, false, "no-target");
                 self.handoff_state = Some(HandoffState::HandoffFailed);
                 self.note(now, Moment::HandoffFailed { status: 404 });
                 self.announce(now, EndReason::QueueClosed);
@@ -280,7 +320,7 @@ impl Call {
         self.result = None;
         let Some(handoff) = self.handoff.take() else { return };
         self.notify_all(&handoff, (200, "OK"));
-        self.counters.handoffs_completed += 1;
+        self.counters.handed_off(handoff.method, true, "answered");
         self.handoff_state = Some(HandoffState::HandoffCompleted);
         self.note(now, Moment::HandoffCompleted { agent: with });
         self.farewell_overdue(now);
@@ -290,12 +330,13 @@ impl Call {
         }
     }
 
-    /// The handoff under way, if any, has found nobody.
-    pub(super) fn fail_handoff(&mut self, now: Time) {
+    /// The handoff under way, if any, has found nobody; `ended`: because the call has ended.
+    pub(super) fn fail_handoff(&mut self, now: Time, ended: Option<EndReason>) {
         let Some(handoff) = self.handoff.take() else { return };
         let line = self.tally.status();
         self.notify_all(&handoff, line);
-        self.counters.handoffs_failed += 1;
+        let reason = ended.map_or_else(|| self.tally.word(), EndReason::label);
+        self.counters.handed_off(handoff.method, false, reason);
         self.handoff_state = Some(HandoffState::HandoffFailed);
         self.note(now, Moment::HandoffFailed { status: line.0 });
     }

@@ -26,7 +26,7 @@ mod timers;
 
 pub use call::{Call, Incoming};
 pub use context::{Context, Entry as ContextEntry, Losses, Source as ContextSource};
-pub use counters::Counters;
+pub use counters::{Counters, HandoffCount, HandoffMethod, ReturnCount};
 pub use end_reason::{Blame, EndReason, EndRow};
 pub use input::{Action, Dial, Failure, Header, Input, NoPort, RequestKey, SipEvent};
 pub use leg::{LegState, Role};

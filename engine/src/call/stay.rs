@@ -6,6 +6,7 @@ use baton_signaling::Time;
 
 use crate::call::call::{Call, Feed, Stage, Stay};
 use crate::call::flow::Dialing;
+use crate::call::handoff::Returned;
 use crate::call::leg::Farewell;
 use crate::call::{Action, EndReason, LegEnd, Moment, Timer};
 use crate::media::Prompt;
@@ -113,12 +114,13 @@ impl Call {
             self.hops += 1;
             return self.enter_queue(now, &name, Place::Back);
         }
-        let (word, reason) = match why {
-            Why::Closed => ("closed", EndReason::QueueClosed),
-            Why::Full => ("full", EndReason::QueueFull),
-            Why::Timeout | Why::NoAgent => (self.tally.word(), EndReason::QueueExhausted),
+        let (turned_away, reason) = match why {
+            Why::Closed => (Some("closed"), EndReason::QueueClosed),
+            Why::Full => (Some("full"), EndReason::QueueFull),
+            Why::Timeout | Why::NoAgent => (None, EndReason::QueueExhausted),
         };
-        self.result = Some(format!("{word};attempts={attempts}"));
+        self.tally.turned_away = turned_away;
+        self.result = Some(Returned { word: self.tally.word(), attempts: Some(attempts) });
         if self.stage == Stage::DialingAi(Dialing::Bypass) {
             if !self.caller().is_up() {
                 return self.end_call(now, reason);
@@ -129,7 +131,7 @@ impl Call {
             Exhausted::ReturnToAi => self.return_to_ai(now),
             Exhausted::Announce | Exhausted::Queue(_) => self.announce(now, reason),
             Exhausted::HangUp => {
-                self.fail_handoff(now);
+                self.fail_handoff(now, None);
                 self.end_call(now, reason);
             }
         }
@@ -137,7 +139,7 @@ impl Call {
 
     /// Nothing is left but to say so: the announcement, then the end. Every leg but the caller's is let go.
     pub(super) fn announce(&mut self, now: Time, reason: EndReason) {
-        self.fail_handoff(now);
+        self.fail_handoff(now, None);
         if self.stay != Stay::Outside {
             self.leave_queue();
         }

@@ -74,10 +74,10 @@ fn describe() {
     gauge!("baton_sip_dialogs_active", "INVITE dialogs alive, those that wait out a BYE included.");
     gauge!("baton_sip_transactions_active", "SIP transactions alive.");
     counter!("baton_sip_inbox_refused_total", "New calls refused and messages lost before a shard.");
-    counter!("baton_handoff_total", "Handoffs by result.");
+    counter!("baton_handoff_total", "Handoffs that are over, by method, result and reason.");
     gauge!("baton_handoff_active", "Callers between an AI and a person.");
     histogram!("baton_handoff_to_human_audio_seconds", "From the handoff to the person's first sound.");
-    counter!("baton_handoff_return_to_ai_total", "Callers given back to the AI.");
+    counter!("baton_handoff_return_to_ai_total", "Callers given back to the AI, by reason.");
     counter!(
         "baton_context_truncated_total",
         "Context headers that were cut, changed or left out, by reason."

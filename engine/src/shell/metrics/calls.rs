@@ -48,13 +48,14 @@ fn count_ai(leg: &LegSnapshot, call: &CallSnapshot) {
 }
 
 fn count_handoffs(call: &CallSnapshot) {
-    let counters = &call.counters;
-    let results = [("completed", counters.handoffs_completed), ("failed", counters.handoffs_failed)];
-    for (result, count) in results.into_iter().filter(|(_, count)| *count > 0) {
-        counter!("baton_handoff_total", "result" => result).increment(count);
+    for over in &call.counters.handoffs {
+        let (method, reason) = (over.method.label(), label(over.reason));
+        let result = if over.completed { "completed" } else { "failed" };
+        counter!("baton_handoff_total", "method" => method, "result" => result, "reason" => reason)
+            .increment(over.count);
     }
-    if counters.returns_to_ai > 0 {
-        counter!("baton_handoff_return_to_ai_total").increment(counters.returns_to_ai);
+    for back in &call.counters.returns {
+        counter!("baton_handoff_return_to_ai_total", "reason" => label(back.reason)).increment(back.count);
     }
     let queue = || call.queue.clone().unwrap_or_default();
     let mut since = None;
@@ -72,6 +73,11 @@ fn count_handoffs(call: &CallSnapshot) {
     }
 }
 
+/// A word of the wire as a label, which has underscores.
+fn label(word: &str) -> String {
+    word.replace('-', "_")
+}
+
 fn first_packet(what: &Moment, id: LegId) -> bool {
     matches!(what, Moment::FirstPacket { leg } if *leg == id)
 }
@@ -83,4 +89,58 @@ fn moment(call: &CallSnapshot, is: impl Fn(&Moment) -> bool) -> Option<Time> {
 fn seconds(from: Time, to: Time) -> f64 {
     let duration: Duration = to.saturating_duration_since(from);
     duration.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+    use crate::call::{
+        Call, CallSettings, CallTimers, HandoffCount, HandoffMethod, Incoming, Input, ReturnCount,
+    };
+    use crate::key::CallKey;
+
+    fn over() -> CallSnapshot {
+        let settings = CallSettings {
+            flows: Vec::new(),
+            peers: Default::default(),
+            queues: Default::default(),
+            hosts: Vec::new(),
+            from_host: String::new(),
+            timers: CallTimers::default(),
+            handoffs_per_call: 5,
+        };
+        let incoming = Incoming {
+            user: String::new(),
+            peer: String::new(),
+            headers: Vec::new(),
+            sdp: None,
+            source: ([127, 0, 0, 1], 5060).into(),
+        };
+        let key = CallKey::new(0, 1);
+        let mut call = Call::new(Time::ZERO, key, String::new(), Arc::new(settings), 1, incoming);
+        call.handle(Time::ZERO, Input::HangUp);
+        call.snapshot()
+    }
+
+    #[test]
+    fn handoffs_and_returns_are_published_by_method_result_and_reason() {
+        let mut call = over();
+        let method = HandoffMethod::Refer;
+        call.counters.handoffs =
+            vec![HandoffCount { method, completed: false, reason: "no-answer", count: 2 }];
+        call.counters.returns = vec![ReturnCount { reason: "ai-lost", count: 1 }];
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || CallMetrics::new().count(Time::ZERO, &call));
+        let page = recorder.handle().render();
+        for line in [
+            r#"baton_handoff_total{method="refer",result="failed",reason="no_answer"} 2"#,
+            r#"baton_handoff_return_to_ai_total{reason="ai_lost"} 1"#,
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        }
+    }
 }
