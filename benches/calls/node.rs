@@ -1,0 +1,259 @@
+//! The node under measurement: `baton serve` as a process of its own, its settings, and what the system knows of it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::machine::{MS, Nanos, SECOND, failed, now, pause};
+use crate::options::Codecs;
+use crate::phone::Party;
+use crate::world::{QUEUE, World};
+
+/// The node's address; the parties have 127.0.0.1 to 127.0.0.3.
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
+/// Its ports for RTP: 10 000 pairs, for 1 000 set-ups a second whose ports rest for 2 s.
+const PORTS: RangeInclusive<u16> = 10_000..=29_999;
+/// Tries to find a port that is none of these; where Linux chooses from by itself begins above.
+const PORT_TRIES: usize = 64;
+/// Until it takes calls.
+const START_MAX: Nanos = 10 * SECOND;
+/// Until it has stopped after a signal.
+const STOP_MAX: Nanos = 5 * SECOND;
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+/// Longest wait for one HTTP answer.
+const HTTP_MAX: Duration = Duration::from_secs(2);
+/// Most of an HTTP answer that is read.
+const PAGE_BYTES_MAX: u64 = 4 << 20;
+/// How much of the node's log is shown when it fails.
+const LOG_LINES: usize = 5;
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    child: Child,
+    log: PathBuf,
+    http: SocketAddr,
+    /// Where it takes calls.
+    pub sip: SocketAddr,
+}
+
+impl Node {
+    /// Starts `program` on this thread's core and waits until it takes calls. `folder` gets its settings and log.
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        world: &World,
+        codecs: Codecs,
+    ) -> Result<Self, String> {
+        let sip = free_udp()?;
+        let http = free_tcp()?;
+        let (config, log) = (folder.join("bench-calls.toml"), folder.join("bench-calls-node.log"));
+        let unwritable =
+            |path: &Path, error: std::io::Error| format!("cannot write {}: {error}", path.display());
+        std::fs::write(&config, settings(sip, http, world, codecs))
+            .map_err(|error| unwritable(&config, error))?;
+        let file = File::create(&log).map_err(|error| unwritable(&log, error))?;
+        let out = file.try_clone().map_err(|error| unwritable(&log, error))?;
+        let child = Command::new(program)
+            .arg("serve")
+            .arg("--config")
+            .arg(&config)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(file)
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+        let mut node = Self { child, log, http, sip };
+        let end = now() + START_MAX;
+        while node.get("/readyz").is_none_or(|(status, _)| status != 200) {
+            node.check_alive()?;
+            if now() > end {
+                return Err(format!(
+                    "the node takes no calls after {} s: {}",
+                    START_MAX / SECOND,
+                    node.log_tail()
+                ));
+            }
+            pause(LOOK)?;
+        }
+        Ok(node)
+    }
+
+    /// # Errors
+    /// If the node has ended; says what it said last.
+    pub(crate) fn check_alive(&mut self) -> Result<(), String> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(format!("the node has ended ({status}): {}", self.log_tail())),
+            Err(error) => Err(format!("the node cannot be watched: {error}")),
+        }
+    }
+
+    fn log_tail(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines[lines.len().saturating_sub(LOG_LINES)..].join(" | ");
+        if last.is_empty() { format!("it has said nothing ({})", self.log.display()) } else { last }
+    }
+
+    /// Processor time of all its threads so far, in nanoseconds (`/proc/PID/task/*/schedstat`).
+    pub(crate) fn cpu(&self) -> Result<Nanos, String> {
+        let folder = format!("/proc/{}/task", self.child.id());
+        let tasks = std::fs::read_dir(&folder).map_err(|error| format!("cannot read {folder}: {error}"))?;
+        let mut sum = 0;
+        for task in tasks.flatten() {
+            // A thread may end between the two looks.
+            let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            sum += text.split(' ').next().and_then(|field| field.parse::<Nanos>().ok()).unwrap_or(0);
+        }
+        if sum == 0 { Err(format!("{folder}/*/schedstat tell nothing")) } else { Ok(sum) }
+    }
+
+    /// Memory that is its alone or its share of (PSS), in bytes; where that cannot be read, what is resident.
+    pub(crate) fn memory(&self) -> Result<u64, String> {
+        let read = |file: &str, field: &str| {
+            let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).ok()?;
+            let line = text.lines().find_map(|line| line.strip_prefix(field).map(str::to_owned))?;
+            line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+        };
+        let memory = read("smaps_rollup", "Pss:").or_else(|| read("status", "VmRSS:"));
+        memory.ok_or_else(|| "the node's memory cannot be read".to_owned())
+    }
+
+    /// The sum of one of its metrics over all labels, or those that hold `label`.
+    pub(crate) fn metric(&self, name: &str, label: &str) -> Result<f64, String> {
+        let (_, page) = self.get("/metrics").ok_or("the node's /metrics gives no answer")?;
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            let ours = rest.starts_with(' ') || (rest.starts_with('{') && rest.contains(label));
+            if ours { rest.rsplit(' ').next()?.parse::<f64>().ok() } else { None }
+        };
+        let values: Vec<f64> = page.lines().filter_map(value).collect();
+        if values.is_empty() {
+            Err(format!("the node has no metric {name}"))
+        } else {
+            Ok(values.iter().sum())
+        }
+    }
+
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect_timeout(&self.http, HTTP_MAX).ok()?;
+        stream.set_read_timeout(Some(HTTP_MAX)).ok()?;
+        stream.set_write_timeout(Some(HTTP_MAX)).ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http);
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.take(PAGE_BYTES_MAX).read_to_end(&mut answer).ok()?;
+        let text = String::from_utf8_lossy(&answer);
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    /// Stops it: asked once to drain, once more to end its calls.
+    ///
+    /// # Errors
+    /// If it had to be killed, or did not end well.
+    pub(crate) fn stop(mut self) -> Result<(), String> {
+        self.check_alive()?;
+        let pid = i32::try_from(self.child.id()).map_err(|_| "the node's process id is none".to_owned())?;
+        for _ in 0..2 {
+            kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(failed("the node cannot be told to stop"))?;
+            let end = now() + STOP_MAX;
+            while now() < end {
+                match self.child.try_wait() {
+                    Ok(Some(status)) if status.success() => return Ok(()),
+                    Ok(Some(status)) => {
+                        return Err(format!("the node ended badly ({status}): {}", self.log_tail()));
+                    }
+                    _ => pause(LOOK)?,
+                }
+            }
+        }
+        // `Drop` kills it.
+        Err(format!("the node did not stop within {} ms", 2 * STOP_MAX / MS))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn free_udp() -> Result<SocketAddr, String> {
+    free(|| UdpSocket::bind((ADDRESS, 0))?.local_addr())
+}
+
+fn free_tcp() -> Result<SocketAddr, String> {
+    free(|| TcpListener::bind((ADDRESS, 0))?.local_addr())
+}
+
+/// The first port that `look` finds and that is none for RTP.
+fn free(look: impl Fn() -> std::io::Result<SocketAddr>) -> Result<SocketAddr, String> {
+    for _ in 0..PORT_TRIES {
+        let address = look().map_err(|error| format!("no free port at {ADDRESS}: {error}"))?;
+        if !PORTS.contains(&address.port()) {
+            return Ok(address);
+        }
+    }
+    Err(format!("no free port at {ADDRESS} outside {}-{}", PORTS.start(), PORTS.end()))
+}
+
+/// The node's settings: one codec for each side, so that what is measured is what was asked for, and no limit in the way.
+fn settings(sip: SocketAddr, http: SocketAddr, world: &World, codecs: Codecs) -> String {
+    let (caller, ai) = (codecs.caller.codec(), codecs.ai.codec());
+    let (first, last) = (PORTS.start(), PORTS.end());
+    let (ai_address, people) = (world.address(Party::Ai), world.address(Party::Agent));
+    format!(
+        r#"[sip]
+listen = ["udp://{sip}"]
+[media]
+address = "{ADDRESS}"
+ports = "{first}-{last}"
+[http]
+listen = "{http}"
+[[peers]]
+name = "callers"
+from = ["127.0.0.1/32"]
+codecs = ["{caller}"]
+[[peers]]
+name = "ai"
+from = ["127.0.0.2/32"]
+uris = ["sip:ai@{ai_address}"]
+codecs = ["{ai}"]
+[[peers]]
+name = "people"
+from = ["127.0.0.3/32"]
+codecs = ["{ai}"]
+[[queues]]
+name = "{QUEUE}"
+peer = "people"
+agents = [{{ uri = "sip:agent@{people}", calls = 1000 }}]
+callers = 1000
+[[flows]]
+name = "support"
+match = {{ user = "*" }}
+ai = "ai"
+queue = "{QUEUE}"
+[flows.context]
+allow = ["X-*"]
+[timers]
+drain = 1
+[limits]
+calls = 4000
+calls_per_second = 100000
+"#
+    )
+}
