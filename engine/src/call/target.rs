@@ -83,9 +83,11 @@ pub(super) fn resolve(uri: &Uri, settings: &CallSettings, ai: &str, refer_to: &[
     let mut host = bytes::BytesMut::new();
     sip.host.write(&mut host);
     let host = text(&host.freeze());
-    if settings.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(&host)) {
-        return named(&user, settings, ai).map_or(Wish::Foreign, Wish::Target);
+    let ours = settings.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(&host));
+    if let Some(target) = named(&user, settings, ai).filter(|_| ours) {
+        return Wish::Target(target);
     }
+    // A phone may live at our host, at another port.
     // Compared and dialled without parameters: a maddr would lead elsewhere than the host that is allowed.
     let scheme = if sip.secure { "sips" } else { "sip" };
     let user = sip.user.as_ref().map_or_else(String::new, |user| format!("{}@", text(user)));
@@ -174,6 +176,18 @@ mod tests {
     fn an_allowed_uri_is_dialled_without_what_could_lead_it_elsewhere() {
         let allowed = Wish::Target(Target::Uri("sip:ann@transfer.example:5080".to_owned()));
         assert_eq!(wish("<sip:ann@transfer.example:5080;maddr=10.0.0.1?X-A=1>"), allowed);
+    }
+
+    #[test]
+    fn an_allowed_phone_at_our_own_host_is_no_queue_and_yet_ours_to_ring() {
+        let at_home = |refer_to: &str| {
+            let (uri, _) = read_refer_to(&Bytes::copy_from_slice(refer_to.as_bytes())).unwrap();
+            resolve(&uri, &settings(), "polyai", &["sip:*@127.0.0.1:5080".to_owned()])
+        };
+        let ann = Wish::Target(Target::Uri("sip:ann@127.0.0.1:5080".to_owned()));
+        assert_eq!(at_home("<sip:ann@127.0.0.1:5080>"), ann);
+        assert_eq!(at_home("<sip:sales@127.0.0.1:5080>"), Wish::Target(Target::Queue("sales".to_owned())));
+        assert_eq!(at_home("<sip:ann@127.0.0.1:5060>"), Wish::Foreign);
     }
 
     #[test]

@@ -216,6 +216,10 @@ impl Queues {
     fn report(&mut self, now: Time, call: CallKey, offer: OfferId, outcome: Outcome) {
         let Some(lease) = self.offers.get(&offer).filter(|lease| lease.call == call).cloned() else {
             self.counters.late_reports += 1;
+            if outcome == Outcome::Answered {
+                // The lease ran out in the moment of the answer: who speaks with a person waits for no other.
+                self.forget_waiting(now, call);
+            }
             return;
         };
         let talking = lease.expires.is_none();

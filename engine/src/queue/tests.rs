@@ -235,12 +235,23 @@ fn an_offer_of_which_nothing_is_heard_is_withdrawn() {
 }
 
 #[test]
+fn an_answer_that_crosses_the_end_of_its_lease_ends_the_wait() {
+    let mut world = World::new(2, Strategy::LongestIdle);
+    let (_, offer) = only_offer(&world.enter(1));
+    world.pass(20);
+    assert_eq!(world.agent(1), AgentState::Offered);
+    assert!(world.report(1, offer, Outcome::Answered).is_empty());
+    assert_eq!((world.line().waiting, world.agent(1)), (0, AgentState::Available));
+    assert!(world.pass(300).is_empty(), "nobody is rung for a caller who speaks with a person");
+}
+
+#[test]
 fn a_report_about_an_old_offer_is_counted_and_changes_nothing() {
     let mut world = World::new(2, Strategy::LongestIdle);
     let (_, old) = only_offer(&world.enter(1));
     world.report(1, old, Outcome::NoAnswer);
     let before = world.queues.snapshot(world.now).agents;
-    assert!(world.report(1, old, Outcome::Answered).is_empty());
+    assert!(world.report(1, old, Outcome::Busy).is_empty());
     assert!(world.report(9, OfferId(2), Outcome::Answered).is_empty(), "another call's offer");
     assert_eq!(world.queues.snapshot(world.now).agents, before);
     assert_eq!(world.queues.snapshot(world.now).counters.late_reports, 2);

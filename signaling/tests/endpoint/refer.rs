@@ -1,10 +1,10 @@
 //! REFER and what it subscribes to.
 
-use baton_signaling::endpoint::{Event, RequestKey};
+use baton_signaling::endpoint::{Event, Failure, RequestKey};
 use baton_signaling::message::Headers;
 use bytes::Bytes;
 
-use crate::wire::{ALICE, BOB, World};
+use crate::wire::{ALICE, BOB, World, flow};
 
 /// Alice refers Bob, who accepts; Bob's key.
 fn refer(world: &mut World, a: baton_signaling::endpoint::Leg) -> RequestKey {
@@ -116,6 +116,34 @@ fn two_refers_are_told_apart() {
     assert!(event("SIP/2.0 603 Decline").starts_with("refer;id="));
     assert_eq!(told.len(), 4);
     assert_eq!(world.ends[BOB].counters().subscriptions_active, 0);
+}
+
+#[test]
+fn requests_in_the_call_that_a_closed_port_turns_away_hang_nothing() {
+    let mut world = World::new(30);
+    let (a, b) = world.connect();
+    let (alice, now) = world.alice();
+    alice.refer(now, a, b"<sip:carol@127.0.0.3>", Headers::new());
+    world.run_ms(50);
+    let key = world.asked(BOB);
+    world.loses = Box::new(|from, text| from == BOB && !text.starts_with("SIP/2.0"));
+    let (bob, now) = world.bob();
+    bob.respond(now, key, 202, "", Headers::new(), Bytes::new());
+    let probe = bob.probe(now, b);
+    bob.handle_transport_error(now, flow(BOB, ALICE));
+    match &world.take(BOB)[..] {
+        [Event::NotifyFailed { key: failed, .. }, Event::Replied { key: asked, result, .. }] => {
+            assert_eq!((*failed, *asked), (key, probe));
+            assert_eq!(*result, Err(Failure::Transport));
+        }
+        other => panic!("{other:?}"),
+    }
+    let (bob, now) = world.bob();
+    bob.hang_up(now, b, Headers::new());
+    bob.handle_transport_error(now, flow(BOB, ALICE));
+    world.run_ms(100);
+    assert!(world.take(BOB).is_empty());
+    assert_eq!(world.ends[BOB].counters().legs_active, 0);
 }
 
 #[test]
