@@ -135,3 +135,28 @@ fn everything_twice_changes_nothing() {
     world.act(CALLER, Do::HangUp(String::new()));
     world.finish();
 }
+
+#[test]
+fn a_person_who_answers_in_the_instant_the_caller_hangs_up_is_let_go() {
+    for caller_first in [true, false] {
+        let mut world = World::new(79);
+        world.behave(ANN, Behaviour::never_answers());
+        world.with_ai();
+        world.hand_over("snapcall_agents", "");
+        world.run(SECOND);
+        assert_eq!(world.state(), State::RingingAgent);
+        let now = world.now;
+        let mut both = [(CALLER, Do::HangUp(String::new())), (ANN, Do::Answer)];
+        if !caller_first {
+            both.reverse();
+        }
+        for (who, what) in both {
+            let line = world.line(who).id;
+            world.phone(who).act(now, line, what);
+        }
+        world.run(SECOND);
+        // The answer had come, so it is BYE and not CANCEL that ends it; within a second all is over.
+        assert_eq!(world.line(ANN).received("BYE"), 1, "{}", world.account());
+        world.finish();
+    }
+}
