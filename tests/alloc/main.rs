@@ -8,6 +8,7 @@
     reason = "tests; the world has more than is used here"
 )]
 
+mod shard;
 #[path = "../media/world.rs"]
 mod world;
 

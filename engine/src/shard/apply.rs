@@ -139,7 +139,7 @@ impl Shard {
             let Some(pair) = self.ports.take(now) else { break };
             if let Some(address) = io.open_ports(pair) {
                 found = Ok(address);
-                self.sessions.bind(call.session, leg, pair);
+                self.sessions.bind(call.session, key, leg, pair);
                 call.leg(leg).pair = Some(pair);
                 break;
             }
@@ -156,7 +156,7 @@ impl Shard {
         if let Some(pair) = pair {
             // The leg's last packets, RTCP BYE among them, leave before their socket closes.
             self.flush(io);
-            self.sessions.unbind(slot, leg);
+            self.sessions.unbind(slot, key, leg);
             io.close_ports(pair);
             self.ports.give_back(now, pair);
         }
@@ -164,7 +164,8 @@ impl Shard {
 
     fn order(&mut self, now: Time, key: CallKey, order: Order, io: &mut impl Io) -> Applied {
         let Some(slot) = self.calls.get_mut(key).map(|call| call.session) else { return Applied::Done };
-        if let (Order::Close { leg }, Some(entry)) = (&order, self.sessions.get(slot)) {
+        let Some(entry) = self.sessions.of(slot, key) else { return Applied::Done };
+        if let Order::Close { leg } = &order {
             let stats = entry.session.stats(*leg);
             self.tally.leg_over(stats);
         }
@@ -193,15 +194,16 @@ impl Shard {
         if wanted == entry.tick_ms {
             return;
         }
-        let before = std::mem::replace(&mut entry.tick_ms, wanted);
-        if before != 0 {
-            self.wheel.remove(slot);
-        }
-        if wanted != 0 {
-            self.wheel.add(now, slot);
-        }
-        if wanted == 10 {
-            self.wheel.double(now, slot);
+        match (std::mem::replace(&mut entry.tick_ms, wanted), wanted) {
+            (_, 0) => self.wheel.remove(slot),
+            // A session that ticks keeps its instants: another slot would be a gap in what it sends.
+            (20, _) => self.wheel.double(now, slot),
+            (10, _) => self.wheel.halve(slot),
+            (_, 10) => {
+                self.wheel.add(now, slot);
+                self.wheel.double(now, slot);
+            }
+            _ => self.wheel.add(now, slot),
         }
     }
 

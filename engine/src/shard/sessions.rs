@@ -87,6 +87,16 @@ impl Sessions {
         self.slots.get(slot as usize)?.as_ref()
     }
 
+    /// The session in a slot, if it is still this call's: a slot whose session has panicked may be another call's by now.
+    pub(super) fn of(&self, slot: u32, key: CallKey) -> Option<&SessionEntry> {
+        self.get(slot).filter(|entry| entry.key == key)
+    }
+
+    /// As [`Self::of`].
+    pub(super) fn of_mut(&mut self, slot: u32, key: CallKey) -> Option<&mut SessionEntry> {
+        self.get_mut(slot).filter(|entry| entry.key == key)
+    }
+
     /// The session in a slot.
     pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut SessionEntry> {
         self.slots.get_mut(slot as usize)?.as_mut()
@@ -103,20 +113,20 @@ impl Sessions {
         Some((owner.slot, owner.leg))
     }
 
-    /// Packets to `pair` go to this leg.
-    pub(super) fn bind(&mut self, slot: u32, leg: LegId, pair: Pair) {
-        if let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) {
-            if self.owners.is_empty() {
-                self.owners = vec![None; usize::from(u16::MAX) / 2 + 1];
-            }
-            entry.pairs.push((leg, pair));
-            self.owners[index(pair)] = Some(Owner { slot, leg });
+    /// Packets to `pair` go to this leg of this call.
+    pub(super) fn bind(&mut self, slot: u32, key: CallKey, leg: LegId, pair: Pair) {
+        let Some(entry) = self.of_mut(slot, key) else { return };
+        entry.pairs.push((leg, pair));
+        if self.owners.is_empty() {
+            self.owners = vec![None; usize::from(u16::MAX) / 2 + 1];
         }
+        self.owners[index(pair)] = Some(Owner { slot, leg });
     }
 
     /// Packets to the ports of this leg go to nobody.
-    pub(super) fn unbind(&mut self, slot: u32, leg: LegId) {
-        if let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) {
+    pub(super) fn unbind(&mut self, slot: u32, key: CallKey, leg: LegId) {
+        let entry = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
+        if let Some(entry) = entry.filter(|entry| entry.key == key) {
             for &(_, pair) in entry.pairs.iter().filter(|(id, _)| *id == leg) {
                 self.owners[index(pair)] = None;
             }
@@ -147,5 +157,35 @@ impl SessionEntry {
     /// The legs that have ports.
     pub(super) fn legs(&self) -> impl Iterator<Item = LegId> {
         self.pairs.iter().map(|&(leg, _)| leg)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::media::{Prompts, SessionParams};
+
+    fn session() -> Session {
+        Session::new(1, SessionParams::default(), Rc::new(Prompts::new()))
+    }
+
+    #[test]
+    fn a_slot_that_has_gone_to_another_call_is_closed_to_the_one_before() {
+        let mut sessions = Sessions::default();
+        let (old, new) = (CallKey::new(0, 1), CallKey::new(0, 2));
+        let [a, b] = [20_000, 20_002].map(|port| Pair::of_rtp(port).unwrap());
+        // As after a panic: the session is gone, its call not yet.
+        let slot = sessions.insert(old, session());
+        assert!(sessions.remove(slot, old).is_some());
+        assert_eq!(sessions.insert(new, session()), slot);
+        sessions.bind(slot, old, LegId::CALLER, a);
+        assert_eq!(sessions.owner(a), None, "not led to a stranger's session");
+        sessions.bind(slot, new, LegId::CALLER, b);
+        sessions.unbind(slot, old, LegId::CALLER);
+        assert_eq!(sessions.owner(b), Some((slot, LegId::CALLER)));
+        assert!(sessions.of(slot, old).is_none() && sessions.of(slot, new).is_some());
+        assert!(sessions.remove(slot, old).is_none());
     }
 }

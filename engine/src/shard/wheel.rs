@@ -36,6 +36,17 @@ struct Slot {
     due: Option<Time>,
 }
 
+impl Slot {
+    fn leave(&mut self, session: u32) {
+        if let Some(at) = self.sessions.iter().position(|&other| other == session) {
+            self.sessions.swap_remove(at);
+            if self.sessions.is_empty() {
+                self.due = None;
+            }
+        }
+    }
+}
+
 impl Wheel {
     /// An empty wheel with room for `sessions` before a slot allocates.
     pub fn new(sessions: usize) -> Self {
@@ -58,16 +69,16 @@ impl Wheel {
         }
     }
 
+    /// Lets a doubled session tick every [`TICK`] again: it leaves one of its two slots.
+    pub fn halve(&mut self, session: u32) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.sessions.contains(&session)) {
+            slot.leave(session);
+        }
+    }
+
     /// Takes `session` out of all its slots; does nothing if it is in none.
     pub fn remove(&mut self, session: u32) {
-        for slot in &mut self.slots {
-            if let Some(at) = slot.sessions.iter().position(|&other| other == session) {
-                slot.sessions.swap_remove(at);
-                if slot.sessions.is_empty() {
-                    slot.due = None;
-                }
-            }
-        }
+        self.slots.iter_mut().for_each(|slot| slot.leave(session));
     }
 
     fn put(&mut self, now: Time, session: u32, index: usize) {
@@ -162,6 +173,10 @@ mod tests {
         let ticks: Vec<u64> =
             (0..=60).filter(|&at| !run(&mut wheel, Time::from_millis(at)).is_empty()).collect();
         assert_eq!(ticks, [20, 30, 40, 50, 60]);
+        wheel.halve(7);
+        let ticks: Vec<u64> =
+            (61..=120).filter(|&at| !run(&mut wheel, Time::from_millis(at)).is_empty()).collect();
+        assert_eq!(ticks, [70, 90, 110]);
         wheel.remove(7);
         assert_eq!(wheel.next(), None);
     }
