@@ -244,6 +244,7 @@ impl World {
             rtcp_mux: false,
             payload: Payload {
                 number: phone.payload_type(),
+                announced: phone.payload_type(),
                 encoding: encoding.into(),
                 clock,
                 format: String::new(),
@@ -281,6 +282,16 @@ impl World {
             got: Vec::new(),
             reports: Vec::new(),
         });
+    }
+
+    /// A phone and its leg change over to another codec; what the phone has got so far is taken from it.
+    pub fn change(&mut self, leg: LegId, kind: Kind, ptime: u64) -> Vec<Got> {
+        let phone = self.phone_mut(leg);
+        (phone.kind, phone.ptime, phone.encoder) = (kind, ptime, encoder(kind));
+        let got = std::mem::take(&mut phone.got);
+        let config = self.config(leg);
+        self.order(Order::Update { leg, config });
+        got
     }
 
     pub fn order(&mut self, order: Order) {

@@ -15,6 +15,7 @@ pub fn leg_config(media: &Negotiated) -> LegConfig {
         rtcp_mux: media.rtcp_mux,
         payload: Payload {
             number: payload.number,
+            announced: media.received_number,
             encoding: payload.encoding.clone(),
             clock: payload.clock,
             format: payload.format.clone(),
@@ -65,7 +66,13 @@ mod tests {
             remote: Some("127.0.0.2:4000".parse().unwrap()),
             remote_rtcp: None,
             rtcp_mux: false,
-            payload: Payload { number: 0, encoding: "PCMU".to_owned(), clock: 8000, format: String::new() },
+            payload: Payload {
+                number: 0,
+                announced: 0,
+                encoding: "PCMU".to_owned(),
+                clock: 8000,
+                format: String::new(),
+            },
             telephone_event: Some(TelephoneEvent { number: 101, clock: 8000 }),
             ptime_ms: 30,
             send: false,

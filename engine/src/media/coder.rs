@@ -32,6 +32,15 @@ impl Codec {
         }
     }
 
+    /// The payload number that means this codec whatever was agreed (RFC 3551 §6).
+    pub(crate) fn static_number(self) -> Option<u8> {
+        match self {
+            Self::G711(Law::Mu) => Some(0),
+            Self::G711(Law::A) => Some(8),
+            Self::Opus => None,
+        }
+    }
+
     /// RTP clock rate.
     pub(crate) fn clock(self) -> u32 {
         match self {
@@ -121,6 +130,14 @@ impl SoundEncoder {
         match self {
             Self::G711(encoder) => encoder.encode(samples, payload),
             Self::Opus(encoder) => encoder.encode(samples, payload),
+        }
+    }
+
+    /// Forgets the stream so far.
+    pub(crate) fn reset(&mut self) {
+        match self {
+            Self::G711(encoder) => encoder.reset(),
+            Self::Opus(encoder) => encoder.reset(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use baton_signaling::Time;
 
 use super::delay::DelayEstimate;
-use super::ring::{Arena, Stored};
+use super::ring::{Arena, PAYLOAD_BYTES_MAX, Stored};
 use crate::rtp::{ExtSeq, RtpTime};
 
 /// Packets held at most: more than a second in packets of 10 ms.
@@ -130,6 +130,9 @@ impl Jitter {
             self.late += 1;
             return false;
         }
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return false;
+        }
         self.make_room(seq, time);
         let mut stored = self.arena.store(payload);
         while stored.is_none() && self.held > 0 {
@@ -174,7 +177,9 @@ impl Jitter {
         if self.held == 0 {
             return None;
         }
-        let first = self.newest.0.saturating_sub(SLOTS as u32 - 1);
+        // Nothing lies below the floor: a buffer in use is searched in a few steps.
+        let floor = self.floor.map_or(0, |floor| floor.0);
+        let first = self.newest.0.saturating_sub(SLOTS as u32 - 1).max(floor);
         (first..=self.newest.0).find_map(|seq| self.at(ExtSeq(seq)))
     }
 

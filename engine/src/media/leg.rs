@@ -16,7 +16,7 @@ use super::outgoing::Outgoing;
 use super::playout::Playout;
 use super::report::Reports;
 use super::session::{Lane, LegStats, SessionParams};
-use super::{LegConfig, TelephoneEvent};
+use super::{LegConfig, Payload, TelephoneEvent};
 use crate::key::LegId;
 use crate::rtp::stats::{Arrival, Reception};
 use crate::rtp::{ExtSeq, RtpTime, Seq, Ssrc};
@@ -122,7 +122,7 @@ impl Leg {
         if let Some(codec) = Codec::of(&config.payload).filter(|codec| *codec != self.codec) {
             self.playout.replace(jitter(codec, params), codec.decoder()?, codec.clock());
             self.outgoing.replace(codec, codec.encoder(params)?);
-            self.reception = Reception::new(codec.clock());
+            self.reception.set_clock(codec.clock());
             self.codec = codec;
         }
         self.latch.update(config.remote);
@@ -149,6 +149,14 @@ impl Leg {
         }
         let above = SocketAddr::new(remote.ip(), remote.port().checked_add(1)?);
         Some((Lane::Rtcp, self.config.remote_rtcp.unwrap_or(above)))
+    }
+
+    /// Whether a packet's type is the agreed codec's.
+    pub(crate) fn is_audio(&self, payload_type: u8) -> bool {
+        let Payload { number, announced, .. } = self.config.payload;
+        payload_type == number
+            || payload_type == announced
+            || self.codec.static_number() == Some(payload_type)
     }
 
     /// The telephone-event payload, if a packet's type is it.

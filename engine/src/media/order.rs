@@ -33,8 +33,10 @@ pub struct LegConfig {
 /// An audio payload type in SDP's words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
-    /// RTP payload type number we receive and send.
+    /// RTP payload type number we send, and receive.
     pub number: u8,
+    /// The number we announced: we receive it too. Another one only if an answer renumbered it (RFC 3264 §6.1).
+    pub announced: u8,
     /// Encoding name as in `a=rtpmap` ("PCMU", "opus"); compared without case.
     pub encoding: String,
     /// RTP clock rate in hertz (48000 for Opus, RFC 7587).

@@ -105,6 +105,10 @@ impl Outgoing {
     /// Takes payload numbers and packet length from an offer or answer.
     pub(crate) fn configure(&mut self, payload: u8, event: Option<TelephoneEvent>, ptime_ms: u8) {
         self.payload_type = PayloadType(payload);
+        if event.is_none() {
+            // Presses that can no longer be sent would hold up relaying.
+            self.events = EventSender::new();
+        }
         self.event = event;
         let ptime_ms = self.codec.ptime_ms(ptime_ms);
         if ptime_ms != self.ptime_ms {
@@ -114,8 +118,10 @@ impl Outgoing {
 
     /// Another codec: same stream, other payloads. Timestamps go on in the new clock (RFC 7160 §4).
     pub(crate) fn replace(&mut self, codec: Codec, encoder: SoundEncoder) {
-        if codec.clock() != self.codec.clock() {
-            self.last = None;
+        if codec.clock() != self.codec.clock()
+            && let Some(last) = self.last.take()
+        {
+            self.time = last.end;
         }
         (self.codec, self.encoder) = (codec, encoder);
         self.pause();
@@ -172,6 +178,10 @@ impl Outgoing {
     pub(crate) fn push(&mut self, now: Time, sound: &[i16], mut send: impl FnMut(&[u8])) {
         if !self.running {
             self.time = self.resume(now);
+            if self.relay.is_some() {
+                // The far decoder's past is another encoder's: what ours remembers would only mislead it.
+                self.encoder.reset();
+            }
             (self.running, self.marker, self.relay, self.filled) = (true, true, None, 0);
         }
         self.fifo[self.filled..self.filled + sound.len()].copy_from_slice(sound);
@@ -285,5 +295,82 @@ impl Outgoing {
 
     fn units(&self, ms: u32) -> u32 {
         self.codec.clock() / 1000 * ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::SessionParams;
+
+    fn stream() -> Outgoing {
+        let encoder = Codec::Opus.encoder(&SessionParams::default()).unwrap();
+        Outgoing::new(Codec::Opus, encoder, || 7)
+    }
+
+    /// Encodes `frames` of a tone; the payloads.
+    fn speak(stream: &mut Outgoing, from_ms: u64, frames: u64, step: usize) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        for n in 0..frames {
+            let sound: [i16; 160] = std::array::from_fn(|at| ((at * step) % 97) as i16 * 100 - 4800);
+            stream.push(Time::from_millis(from_ms + n * 20), &sound, |packet| {
+                sent.push(packet[HEADER_BYTES..].to_vec());
+            });
+        }
+        sent
+    }
+
+    #[test]
+    fn after_relayed_packets_the_encoder_begins_anew_and_without_them_it_goes_on() {
+        let fresh = speak(&mut stream(), 0, 5, 3);
+        for relays in [true, false] {
+            let mut stream = stream();
+            speak(&mut stream, 0, 20, 11);
+            if relays {
+                let passing = Passing {
+                    from: LegId(1),
+                    ssrc: Ssrc(9),
+                    seq: Seq(1),
+                    time: RtpTime(1),
+                    marker: false,
+                    units: 960,
+                };
+                let mut packet = [0x08; HEADER_BYTES + 40];
+                stream.pass(
+                    Time::from_millis(400),
+                    passing,
+                    &mut packet,
+                    HEADER_BYTES..HEADER_BYTES + 40,
+                    |_| {},
+                );
+            } else {
+                stream.pause();
+            }
+            assert_eq!(speak(&mut stream, 420, 5, 3) == fresh, relays);
+        }
+    }
+
+    #[test]
+    fn a_change_of_clock_after_relaying_never_turns_the_timestamps_back() {
+        let mut stream = stream();
+        let mut last = RtpTime(0);
+        for n in 0..100u16 {
+            let passing = Passing {
+                from: LegId(1),
+                ssrc: Ssrc(9),
+                seq: Seq(n),
+                time: RtpTime(u32::from(n) * 960),
+                marker: false,
+                units: 960,
+            };
+            let mut packet = [0x08; HEADER_BYTES + 40];
+            let now = Time::from_millis(u64::from(n) * 20);
+            stream.pass(now, passing, &mut packet, HEADER_BYTES..HEADER_BYTES + 40, |bytes| {
+                last = RtpTime(u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
+            });
+        }
+        let pcmu = Codec::G711(baton_codecs::g711::Law::Mu);
+        stream.replace(pcmu, pcmu.encoder(&SessionParams::default()).unwrap());
+        assert_eq!(stream.time_at(Time::from_secs(2)).since(last), 960);
     }
 }

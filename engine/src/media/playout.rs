@@ -46,7 +46,8 @@ impl Playout {
     }
 
     /// Another codec from now on: what was held cannot be decoded any more.
-    pub(crate) fn replace(&mut self, jitter: Jitter, decoder: SoundDecoder, clock: u32) {
+    pub(crate) fn replace(&mut self, mut jitter: Jitter, decoder: SoundDecoder, clock: u32) {
+        jitter.late = self.jitter.late;
         (self.jitter, self.decoder, self.clock, self.filled) = (jitter, decoder, clock, 0);
     }
 

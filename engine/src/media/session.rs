@@ -127,6 +127,8 @@ pub struct LegStats {
 const LEGS_MAX: usize = 4;
 /// Events waiting to be drained: a turn makes a handful; further ones are dropped and counted.
 const EVENTS_MAX: usize = 64;
+/// Comfort noise of an 8 kHz codec (RFC 3389 §4). Some gateways send it though nobody agreed on it.
+const COMFORT_NOISE: u8 = 13;
 /// Packets a buffer may hold when its leg begins to be relayed: they are sent at once, before the next one.
 const FLUSH_PACKETS_MAX: usize = 3;
 
@@ -143,6 +145,8 @@ pub struct Session {
     pub(super) counters: Counters,
     pub(super) events: Events,
     pub(super) tick_due: Option<Time>,
+    /// Changed by orders only: the owner asks after them, and a leg may go in a tick.
+    pub(super) tick_ms: u8,
     ended: bool,
 }
 
@@ -188,6 +192,7 @@ impl Session {
             counters: Counters::default(),
             events: Events(VecDeque::with_capacity(EVENTS_MAX), 0),
             tick_due: None,
+            tick_ms: 20,
             ended: false,
         }
     }
@@ -227,6 +232,8 @@ impl Session {
             }
             Order::End => self.end(now, out),
         }
+        let fits = |leg: &Leg| leg.outgoing.ptime_ms().is_multiple_of(20);
+        self.tick_ms = if self.legs.iter().all(fits) { 20 } else { 10 };
     }
 
     fn open(&mut self, now: Time, id: LegId, config: LegConfig) {
@@ -302,8 +309,9 @@ impl Session {
             return;
         };
         let leg = &mut self.legs[at];
-        let event = leg.event_of(view.payload_type().0);
-        if event.is_none() && view.payload_type().0 != leg.config.payload.number {
+        let number = view.payload_type().0;
+        let (event, audio) = (leg.event_of(number), leg.is_audio(number));
+        if event.is_none() && !audio && number != COMFORT_NOISE {
             self.counters.packets_malformed += 1;
             return;
         }
@@ -324,6 +332,8 @@ impl Session {
                     self.handle_digit(now, at, seen);
                 }
             }
+            // Comfort noise and keep-alives (RFC 6263 §4.4) tell that the far end lives, and are no sound.
+            None if !audio || view.payload().is_empty() => {}
             None => {
                 leg.units = leg.codec.units(view.payload());
                 leg.playout.jitter.delay.handle(now, view.time());
@@ -422,6 +432,9 @@ impl Session {
 
     /// Sends what the buffer still holds, when relaying begins.
     fn flush(&mut self, now: Time, at: usize, to: usize, passing: Passing, out: &mut impl Sink) {
+        if self.legs[at].playout.is_drained() {
+            return;
+        }
         let mut packet = [0; HEADER_BYTES + PAYLOAD_BYTES_MAX];
         let (id, remote) = (self.legs[to].id, self.legs[to].remote());
         let Some(remote) = remote else { return };

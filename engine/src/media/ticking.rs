@@ -8,15 +8,15 @@ use baton_signaling::Time;
 
 use super::MediaEvent;
 use super::coder::{Codec, TICK_SAMPLES_MAX};
-use super::leg::Leg;
 use super::scene::Party;
 use super::session::{Lane, Session, Sink};
 use crate::key::LegId;
 
 /// A closed leg is heard to its end, but no longer than this.
 const CLOSING_MAX: Duration = Duration::from_secs(1);
-/// A relayed G.711 stream that stops is replaced by silence after this: no sender pauses it on purpose.
-const STOPPED_G711: Duration = Duration::from_millis(60);
+/// A relayed G.711 stream that stops is replaced by silence when its next packet is this late: no sender pauses it on
+/// purpose.
+const STOPPED_G711: Duration = Duration::from_millis(40);
 /// A relayed Opus stream may pause: in its own silence it sends a packet every 400 ms (RFC 6716 §2.1.9).
 const STOPPED_OPUS: Duration = Duration::from_millis(500);
 /// Legs whose sound a tick holds.
@@ -28,8 +28,7 @@ type Sounds = [[i16; TICK_SAMPLES_MAX]; SOUNDS];
 impl Session {
     /// Milliseconds from one tick to the next: 20, or 10 while a leg's packets do not fit that. May change with `apply`.
     pub fn tick_ms(&self) -> u8 {
-        let fits = |leg: &Leg| leg.outgoing.ptime_ms().is_multiple_of(20);
-        if self.legs.iter().all(fits) { 20 } else { 10 }
+        self.tick_ms
     }
 
     /// Runs one tick; to be called every [`Session::tick_ms`]. One that comes late runs once and counts what it missed.
@@ -97,7 +96,7 @@ impl Session {
 
     fn feeds(&self, from: usize, to: usize, now: Time) -> bool {
         let limit = match self.legs[from].codec {
-            Codec::G711(_) => STOPPED_G711,
+            Codec::G711(_) => STOPPED_G711 + Duration::from_millis(self.legs[to].outgoing.ptime_ms().into()),
             Codec::Opus => STOPPED_OPUS,
         };
         let going = self.legs[to].outgoing.relayed();

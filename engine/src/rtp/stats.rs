@@ -72,6 +72,12 @@ impl Reception {
         arrival
     }
 
+    /// The stream goes on in another clock (RFC 7160): its numbers go on, times cannot be compared across the change.
+    pub fn set_clock(&mut self, clock: u32) {
+        self.jitter = self.jitter * u64::from(clock) / u64::from(self.clock.max(1));
+        (self.clock, self.transit) = (clock, None);
+    }
+
     /// A new SSRC: the next packet is the first of a stream.
     pub fn restart(&mut self) {
         self.lost_before = self.lost_now();
@@ -111,7 +117,9 @@ impl Reception {
 
     /// §A.8: the mean deviation of the difference between sending and arrival times.
     fn measure(&mut self, now: Time, time: RtpTime) {
-        let arrival = (u128::from(now.as_micros()) * u128::from(self.clock) / 1_000_000) as u32;
+        let (seconds, micros) = (now.as_micros() / 1_000_000, now.as_micros() % 1_000_000);
+        let clock = u64::from(self.clock);
+        let arrival = (seconds.wrapping_mul(clock)).wrapping_add(micros * clock / 1_000_000) as u32;
         let transit = i64::from(arrival.wrapping_sub(time.0) as i32);
         if let Some(before) = self.transit {
             let d = (transit - before).abs();
@@ -220,6 +228,22 @@ mod tests {
         reception.restart();
         feed(&mut reception, [500, 502]);
         assert_eq!((reception.received(), reception.lost()), (4, 3));
+    }
+
+    #[test]
+    fn a_change_of_clock_keeps_counts_numbers_and_the_jitter_in_seconds() {
+        let mut reception = Reception::new(8000);
+        for n in 0..200u32 {
+            let at = Time::from_millis(u64::from(n) * 20 + u64::from(n % 2) * 10);
+            reception.handle(at, Seq(n as u16), RtpTime(n * 160));
+        }
+        let before = (reception.received(), reception.highest(), reception.jitter_ms());
+        reception.set_clock(48_000);
+        assert_eq!((reception.received(), reception.highest()), (before.0, before.1));
+        assert!((reception.jitter_ms() - before.2).abs() < 0.1);
+        reception.handle(Time::from_secs(4), Seq(200), RtpTime(7));
+        assert_eq!((reception.received(), reception.lost()), (201, 0));
+        assert!((reception.jitter_ms() - before.2).abs() < 0.1, "no transit across the change");
     }
 
     #[test]
