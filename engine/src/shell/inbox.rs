@@ -32,6 +32,18 @@ pub(crate) struct Inbox {
     bell: Bell,
     refused: AtomicU64,
     lost: AtomicU64,
+    unreadable: AtomicU64,
+}
+
+/// What an inbox has turned away since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InboxCounts {
+    /// New calls refused above half.
+    pub(crate) refused: u64,
+    /// Messages lost at the end.
+    pub(crate) lost: u64,
+    /// Datagrams that were no SIP, answered or not.
+    pub(crate) unreadable: u64,
 }
 
 impl Inbox {
@@ -45,6 +57,7 @@ impl Inbox {
             bell: Bell::new()?,
             refused: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
         })
     }
 
@@ -77,9 +90,18 @@ impl Inbox {
         &self.bell
     }
 
-    /// New calls refused and messages lost, since the start.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.refused.load(Ordering::Relaxed), self.lost.load(Ordering::Relaxed))
+    /// A datagram could not be read.
+    pub(crate) fn unreadable(&self) {
+        self.unreadable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was turned away.
+    pub(crate) fn counts(&self) -> InboxCounts {
+        InboxCounts {
+            refused: self.refused.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+            unreadable: self.unreadable.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -162,7 +184,8 @@ mod tests {
             assert_eq!(inbox.push(flow(), request("BYE", "<sip:x@y>;tag=2")), Pushed::Taken);
         }
         assert_eq!(inbox.push(flow(), request("BYE", "<sip:x@y>;tag=2")), Pushed::Lost);
-        assert_eq!(inbox.counts(), (1, 1));
+        inbox.unreadable();
+        assert_eq!(inbox.counts(), InboxCounts { refused: 1, lost: 1, unreadable: 1 });
     }
 
     #[test]

@@ -73,7 +73,10 @@ fn describe() {
     counter!("baton_sip_rejected_total", "SIP requests the endpoint refused by itself, by reason.");
     gauge!("baton_sip_dialogs_active", "INVITE dialogs alive, those that wait out a BYE included.");
     gauge!("baton_sip_transactions_active", "SIP transactions alive.");
-    counter!("baton_sip_inbox_refused_total", "New calls refused and messages lost before a shard.");
+    counter!(
+        "baton_sip_inbox_refused_total",
+        "What came no further than the socket: new calls refused, messages lost, datagrams unreadable."
+    );
     counter!("baton_handoff_total", "Handoffs that are over, by method, result and reason.");
     gauge!("baton_handoff_active", "Callers between an AI and a person.");
     histogram!("baton_handoff_to_human_audio_seconds", "From the handoff to the person's first sound.");
@@ -104,7 +107,8 @@ fn describe() {
     counter!("baton_rtp_latch_rejected_total", "Packets refused by the gate against stolen streams.");
     counter!("baton_rtp_stray_total", "Packets to a port that was nobody's.");
     counter!("baton_rtp_dropped_total", "Packets for which the outbox had no slot.");
-    gauge!("baton_jitter_buffer_depth_seconds", "What jitter buffers aim at, on average.");
+    counter!("baton_rtp_unsent_total", "Packets that the system would not send.");
+    gauge!("baton_jitter_buffer_depth_seconds", "What a shard's jitter buffers aim at, on average.");
     counter!("baton_jitter_buffer_concealed_frames_total", "Frames made up.");
     histogram!("baton_media_tick_lateness_seconds", "How late media ticks ran.");
     counter!("baton_media_ticks_missed_total", "Media ticks that never ran.");

@@ -129,6 +129,8 @@ impl Reader {
         match Message::parse(datagram) {
             Ok(message) => self.route(flow, message),
             Err(error) => {
+                // Its Call-ID may be what cannot be read: the first inbox counts for all.
+                self.inboxes.iter().take(1).for_each(|inbox| inbox.unreadable());
                 if let Some(response) = error.response() {
                     self.answer(flow, &response);
                 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use baton_signaling::endpoint::{Flow, Transmit};
 use baton_signaling::message::Message;
 
 use super::actors::{CallActor, ShardCell, Tell};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, InboxCounts};
 use super::poller::{Poller, Ready};
 use super::resolve::Names;
 use super::udp::{PairSockets, SipSockets};
@@ -50,6 +51,7 @@ pub(crate) struct World {
     owners: HashMap<CallKey, Owner>,
     cell: Weak<ShardCell>,
     overflows: u64,
+    unsent: u64,
 }
 
 impl World {
@@ -74,6 +76,7 @@ impl World {
             owners: HashMap::new(),
             cell,
             overflows: 0,
+            unsent: 0,
         }
     }
 
@@ -102,8 +105,13 @@ impl World {
         self.overflows
     }
 
-    /// New calls refused and messages lost at the inbox.
-    pub(crate) fn inbox_counts(&self) -> (u64, u64) {
+    /// RTP and RTCP packets that the system would not send.
+    pub(crate) fn unsent(&self) -> u64 {
+        self.unsent
+    }
+
+    /// What the inbox turned away.
+    pub(crate) fn inbox_counts(&self) -> InboxCounts {
         self.inbox.counts()
     }
 
@@ -129,12 +137,14 @@ impl Io for World {
     }
 
     fn send_packets(&mut self, outbox: &mut Outbox) {
+        let mut unsent = 0;
         for packet in outbox.packets() {
-            if let Some(sockets) = self.sockets(packet.pair) {
-                // Lost, as on any network: the far end's own report tells of it.
-                let _ = sockets.lane(packet.lane).send_to(packet.bytes, packet.to);
-            }
+            // Lost, as on any network: no buffer, no way, a closed port. The far end's own report tells of it.
+            let sockets = self.sockets(packet.pair);
+            let sent = sockets.is_some_and(|s| s.lane(packet.lane).send_to(packet.bytes, packet.to).is_ok());
+            unsent += u64::from(!sent);
         }
+        self.unsent += unsent;
         outbox.clear();
     }
 
@@ -170,7 +180,9 @@ impl Io for World {
         let Some(cell) = self.cell.upgrade() else { return false };
         let key = call.key;
         let overloaded = Rc::new(Cell::new(false));
-        let actor = CallActor::start(cell, call, overloaded.clone());
+        // A panic over an INVITE costs that INVITE: it is refused, and nothing of it stays.
+        let started = catch_unwind(AssertUnwindSafe(|| CallActor::start(cell, call, overloaded.clone())));
+        let Ok(actor) = started else { return false };
         self.owners.insert(key, Owner { actor, overloaded });
         true
     }

@@ -124,7 +124,8 @@ impl ShardActor {
     pub(crate) fn start(cell: Rc<ShardCell>) -> Addr<Self> {
         Self::create(|ctx: &mut Context<Self>| {
             ctx.set_mailbox_capacity(SHARD_MAILBOX);
-            Self { cell, metrics: ShardMetrics::new() }
+            let index = cell.core.borrow().shard.index();
+            Self { cell, metrics: ShardMetrics::new(index) }
         })
     }
 
@@ -132,7 +133,8 @@ impl ShardActor {
         let now = self.cell.shared.clock.now();
         if let Ok(core) = self.cell.core.try_borrow() {
             let stats = core.shard.stats(now);
-            self.metrics.publish(&stats, core.world.overflows(), core.world.inbox_counts());
+            let (overflows, unsent) = (core.world.overflows(), core.world.unsent());
+            self.metrics.publish(&stats, overflows, unsent, core.world.inbox_counts());
         }
         ctx.run_later(SECOND, Self::publish);
     }

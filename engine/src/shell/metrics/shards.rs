@@ -1,10 +1,11 @@
 //! What a shard publishes once a second: SIP, media, ports, admission.
 
-use baton_signaling::endpoint::Counters;
+use baton_signaling::endpoint::{Counters, Rejected};
 use metrics::{Histogram, counter, gauge, histogram};
 
 use super::{Part, Rising};
 use crate::shard::{LATENESS_MICROS, Lateness, Refusal, ShardStats};
+use crate::shell::inbox::InboxCounts;
 
 /// The handles of one shard.
 pub(crate) struct ShardMetrics {
@@ -20,18 +21,19 @@ pub(crate) struct ShardMetrics {
     ticks_missed: Rising,
     panics: Rising,
     overflows: Rising,
-    inbox: [Rising; 2],
+    unsent: Rising,
+    inbox: [Rising; 3],
 }
 
 impl ShardMetrics {
-    /// All handles, looked up once.
-    pub(crate) fn new() -> Self {
+    /// All handles of shard `index`, looked up once.
+    pub(crate) fn new(index: u16) -> Self {
         let refused = |refusal: Refusal| {
             Rising::new(counter!("baton_admission_rejected_total", "reason" => refusal.label()))
         };
         Self {
             sip: SipMetrics::new(),
-            media: MediaMetrics::new(),
+            media: MediaMetrics::new(index),
             refused: Refusal::ALL.map(refused).into(),
             calls: Part::new(gauge!("baton_calls_active")),
             legs: Part::new(gauge!("baton_legs_active")),
@@ -44,13 +46,15 @@ impl ShardMetrics {
             ticks_missed: Rising::new(counter!("baton_media_ticks_missed_total")),
             panics: Rising::new(counter!("baton_panics_total")),
             overflows: Rising::new(counter!("baton_mailbox_overflows_total")),
-            inbox: ["refused", "lost"]
+            unsent: Rising::new(counter!("baton_rtp_unsent_total")),
+            inbox: ["refused", "lost", "unreadable"]
                 .map(|result| Rising::new(counter!("baton_sip_inbox_refused_total", "result" => result))),
         }
     }
 
-    /// Publishes the shard's sums, its overflowed mailboxes, and what its inbox refused and lost.
-    pub(crate) fn publish(&mut self, stats: &ShardStats, overflows: u64, inbox: (u64, u64)) {
+    /// Publishes the shard's sums, its overflowed mailboxes, packets the system did not send, and what its inbox
+    /// turned away.
+    pub(crate) fn publish(&mut self, stats: &ShardStats, overflows: u64, unsent: u64, inbox: InboxCounts) {
         self.sip.publish(&stats.sip);
         self.media.publish(stats);
         for (rising, &sum) in self.refused.iter_mut().zip(&stats.refused) {
@@ -66,8 +70,9 @@ impl ShardMetrics {
         self.ticks_missed.set(stats.ticks_missed);
         self.panics.set(stats.panics);
         self.overflows.set(overflows);
-        self.inbox[0].set(inbox.0);
-        self.inbox[1].set(inbox.1);
+        self.unsent.set(unsent);
+        let turned_away = [inbox.refused, inbox.lost, inbox.unreadable];
+        self.inbox.iter_mut().zip(turned_away).for_each(|(rising, sum)| rising.set(sum));
     }
 
     /// Every tick is recorded at the upper end of its bucket, so the sum errs to the worse side.
@@ -86,16 +91,11 @@ impl ShardMetrics {
     }
 }
 
-impl Default for ShardMetrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 struct SipMetrics {
     requests: [Vec<Rising>; 2],
     responses: [Vec<Rising>; 2],
     retransmissions: [Rising; 2],
+    rejected: Vec<Rising>,
     dialogs: Part,
     transactions: Part,
 }
@@ -117,6 +117,9 @@ impl SipMetrics {
             requests: ["received", "sent"].map(requests),
             responses: ["received", "sent"].map(responses),
             retransmissions: ["received", "sent"].map(retransmissions),
+            rejected: REJECTED
+                .map(|reason| Rising::new(counter!("baton_sip_rejected_total", "reason" => reason)))
+                .into(),
             dialogs: Part::new(gauge!("baton_sip_dialogs_active")),
             transactions: Part::new(gauge!("baton_sip_transactions_active")),
         }
@@ -132,9 +135,45 @@ impl SipMetrics {
         set(&mut self.responses[1], &counters.responses_sent);
         self.retransmissions[0].set(counters.retransmissions_received);
         self.retransmissions[1].set(counters.retransmissions_sent);
+        set(&mut self.rejected, &rejected(&counters.rejected));
         self.dialogs.set(counters.legs_active as f64);
         self.transactions.set(counters.transactions_active as f64);
     }
+}
+
+/// Why the endpoint refuses by itself, in the order of [`rejected`].
+const REJECTED: [&str; 13] = [
+    "bad_request",
+    "method",
+    "content",
+    "uri",
+    "extension",
+    "unknown",
+    "merged",
+    "hops",
+    "glare",
+    "order",
+    "draining",
+    "overload",
+    "version",
+];
+
+fn rejected(sums: &Rejected) -> [u64; REJECTED.len()] {
+    [
+        sums.bad_request,
+        sums.method,
+        sums.content,
+        sums.uri,
+        sums.extension,
+        sums.unknown,
+        sums.merged,
+        sums.hops,
+        sums.glare,
+        sums.order,
+        sums.draining,
+        sums.overload,
+        sums.version,
+    ]
 }
 
 struct MediaMetrics {
@@ -159,13 +198,14 @@ const SUMS: [&str; 10] = [
 ];
 
 impl MediaMetrics {
-    fn new() -> Self {
+    fn new(index: u16) -> Self {
         Self {
             packets: ["received", "sent"]
                 .map(|dir| Rising::new(counter!("baton_rtp_packets_total", "dir" => dir))),
             sums: SUMS.into_iter().map(|name| Rising::new(counter!(name))).collect(),
             legs: Part::new(gauge!("baton_media_legs_active")),
-            depth: Part::new(gauge!("baton_jitter_buffer_depth_seconds")),
+            // An average cannot be summed over shards: each has its own.
+            depth: Part::new(gauge!("baton_jitter_buffer_depth_seconds", "shard" => index.to_string())),
         }
     }
 
