@@ -197,10 +197,15 @@ impl Walk {
                         Failure::Status(603),
                         Failure::Status(503),
                         Failure::Status(404),
+                        Failure::Status(302),
+                        Failure::Status(407),
                     ]);
                     self.script.refuse(id, failure);
                 }
-                1..=3 => self.script.progress(id, 180),
+                1..=3 => {
+                    let status = self.dice.one(&[100, 180, 183]);
+                    self.script.progress(id, status);
+                }
                 4 => self.script.sip(id, SipEvent::Answered { sdp: None, headers: none }),
                 _ => self.script.answer(id, &["PCMU", "opus"]),
             },
@@ -218,11 +223,13 @@ impl Walk {
             2 if leg.role != Role::Caller || self.dice.roll(4) == 0 => {
                 self.script.sip(id, SipEvent::Gone { failure: Failure::Status(481) })
             }
+            3 if self.dice.roll(4) == 0 => self.script.sip(id, SipEvent::NotAcked),
             3..=7 => {
                 let to = self.dice.one(&[
                     "<sip:people@127.0.0.1>",
                     "<sip:people@127.0.0.1?X-Topic=money>",
                     "<sip:sales@127.0.0.1>",
+                    "<sip:sales@127.0.0.1?Replaces=x>",
                     "<sip:bob@transfer.example>",
                     "<sip:polyai@127.0.0.1>",
                     "<tel:+1900>",
