@@ -91,11 +91,14 @@ fn long_packets_with_a_little_jitter_are_relayed_without_a_word_of_ours_between(
             world.phone_mut(leg).jitter_ms = 15;
         }
         world.run(2000);
-        let (before, marked) = (relayed(&world), world.phone(CALLER).got.len());
+        let before = relayed(&world);
+        let marked = [CALLER, AI].map(|leg| world.phone(leg).got.len());
         world.run(5000);
         assert_eq!(relayed(&world), before, "{ptime} ms");
-        assert!(!world.phone(CALLER).got[marked..].iter().any(Got::marker), "{ptime} ms");
-        world.assert_one_stream(CALLER);
+        for (leg, marked) in [CALLER, AI].into_iter().zip(marked) {
+            assert!(!world.phone(leg).got[marked..].iter().any(Got::marker), "{ptime} ms to {leg:?}");
+            world.assert_one_stream(leg);
+        }
     }
 }
 

@@ -383,6 +383,17 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_longer_than_any_packet_costs_nothing_that_is_held() {
+        let mut world = World::new();
+        for n in 0..5 {
+            world.packet(n, 0, 0);
+        }
+        let after = ExtSeq(world.base.0 + 5);
+        assert!(!world.jitter.insert(after, RtpTime(0), &[0; PAYLOAD_BYTES_MAX + 1]));
+        assert_eq!(world.jitter.held(), 5);
+    }
+
+    #[test]
     fn a_second_is_held_at_most_and_the_newest_kept() {
         let mut world = World::new();
         for n in 0..80 {
