@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use baton_signaling::endpoint::Flow;
 use baton_signaling::message::{Field, Message, Method};
-use crossbeam_queue::ArrayQueue;
+use crossbeam::queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
 /// Messages that may wait for one shard: a second of 200 new calls with ten messages each.
