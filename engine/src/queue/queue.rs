@@ -18,6 +18,9 @@ use super::waiting::{Line, Waiting};
 /// once what became of them.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
+/// Waits kept for [`Queues::poll_wait`]: it is asked after every request, and a request ends one wait at most.
+const WAITS_MAX: usize = 16;
+
 /// All queues and agents of a node. After each `handle…` the owner drains [`Queues::poll_notice`] and re-arms its
 /// one timer from [`Queues::poll_timeout`].
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Queues {
     waiting: BTreeMap<CallKey, usize>,
     due: BTreeSet<(Time, Due)>,
     notices: VecDeque<(CallKey, Notice)>,
+    /// Waits that have ended with a person, by line.
+    waits: VecDeque<(usize, Duration)>,
     counters: QueueCounters,
 }
 
@@ -62,6 +67,7 @@ impl Queues {
             waiting: BTreeMap::new(),
             due: BTreeSet::new(),
             notices: VecDeque::new(),
+            waits: VecDeque::new(),
             counters: QueueCounters::default(),
         }
     }
@@ -113,6 +119,13 @@ impl Queues {
         self.notices.pop_front()
     }
 
+    /// How long the next caller who has left a queue for a person had waited in it; for metrics. Whoever does not ask
+    /// loses some.
+    pub fn poll_wait(&mut self) -> Option<(&str, Duration)> {
+        let (line, wait) = self.waits.pop_front()?;
+        Some((&self.lines[line].settings.name, wait))
+    }
+
     /// When [`Queues::handle_timeout`] is to be called.
     pub fn poll_timeout(&self) -> Option<Time> {
         self.due.first().map(|(at, _)| *at)
@@ -124,6 +137,41 @@ impl Queues {
             queues: self.lines.iter().map(|line| self.line_snapshot(line, now)).collect(),
             agents: self.agents.iter().map(agent_snapshot).collect(),
             counters: self.counters,
+        }
+    }
+
+    /// New queues in place of these, in which a step has panicked: what can be told from it at first hand is kept, what
+    /// follows from that is built anew. Conversations go on, so that no agent in one is offered; phones that ring stop.
+    /// Callers wait on where they stood, or, with `waiters` false because they panic again, are turned away.
+    pub fn salvaged(&self, settings: QueuesSettings, waiters: bool) -> Self {
+        let mut new = Self::new(settings);
+        (new.offers_made, new.counters) = (self.offers_made, self.counters);
+        new.notices.clone_from(&self.notices);
+        for (id, lease) in self.offers.iter().filter(|(_, lease)| lease.expires.is_none()) {
+            new.agents[lease.agent as usize].talking += 1;
+            new.offers.insert(*id, lease.clone());
+        }
+        for (at, old) in self.lines.iter().enumerate() {
+            (new.lines[at].open, new.lines[at].counters) = (old.open, old.counters);
+            for waiting in &old.waiting {
+                new.take_over(at, waiting, waiters);
+            }
+        }
+        new
+    }
+
+    fn take_over(&mut self, at: usize, waiting: &Waiting, stays: bool) {
+        let call = waiting.call;
+        if let Some(offer) = waiting.offer {
+            self.notices.push_back((call, Notice::Withdrawn { offer }));
+        }
+        if stays {
+            let line = &mut self.lines[at];
+            line.waiting.push_back(waiting.without_offer());
+            self.due.insert((waiting.since + line.settings.wait, Due::Wait(call)));
+            self.waiting.insert(call, at);
+        } else {
+            self.turn_away(at, call, Why::Closed, waiting.attempts);
         }
     }
 
@@ -226,7 +274,7 @@ impl Queues {
         let counters = &mut self.lines[lease.line].counters;
         match (outcome, talking) {
             (Outcome::Ringing, false) => return,
-            (Outcome::Answered, false) => return self.answered(offer, &lease),
+            (Outcome::Answered, false) => return self.answered(now, offer, &lease),
             (Outcome::Ended, true) => {
                 self.release(now, offer);
                 return;
@@ -251,9 +299,12 @@ impl Queues {
         self.tried_in_vain(&lease, outcome == Outcome::Declined);
     }
 
-    fn answered(&mut self, offer: OfferId, lease: &Lease) {
+    fn answered(&mut self, now: Time, offer: OfferId, lease: &Lease) {
         self.lines[lease.line].counters.answered += 1;
-        self.take_out(lease.line, lease.call);
+        if let Some(waiting) = self.take_out(lease.line, lease.call) {
+            self.waits.truncate(WAITS_MAX - 1);
+            self.waits.push_back((lease.line, now.saturating_duration_since(waiting.since)));
+        }
         self.agents[lease.agent as usize].answer();
         if let Some(expires) = lease.expires {
             self.due.remove(&(expires, Due::Lease(offer)));

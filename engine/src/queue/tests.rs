@@ -447,3 +447,48 @@ fn whatever_happens_every_agent_is_free_again_when_all_callers_have_left() {
         walk(seed);
     }
 }
+
+#[test]
+fn a_wait_that_ends_with_a_person_is_told_once_and_one_that_does_not_is_not() {
+    let mut world = World::new(1, Strategy::RingInOrder);
+    let (_, offer) = only_offer(&world.enter(1));
+    world.enter(2);
+    world.now += Duration::from_secs(7);
+    world.report(1, offer, Outcome::Answered);
+    world.queues.handle(world.now, QueueRequest::Leave { call: call(2) });
+    assert_eq!(world.queues.poll_wait(), Some(("q", Duration::from_secs(7))));
+    assert_eq!(world.queues.poll_wait(), None);
+}
+
+#[test]
+fn after_a_panic_agents_who_talk_still_talk_and_callers_wait_on() {
+    let mut world = World::new(2, Strategy::RingInOrder);
+    let (_, talk) = only_offer(&world.enter(1));
+    world.report(1, talk, Outcome::Answered);
+    let (_, ring) = only_offer(&world.enter(2));
+    world.enter(3);
+    let settings = QueuesSettings {
+        queues: vec![queue("q", &[0, 1], Strategy::RingInOrder)],
+        agents: (0..2).map(|n| AgentSettings { uri: format!("sip:{n}@127.0.0.3"), calls: 1 }).collect(),
+    };
+    world.queues = world.queues.salvaged(settings.clone(), true);
+    assert_eq!(world.notices(), [(call(2), Notice::Withdrawn { offer: ring })]);
+    assert_eq!((world.agent(0), world.line().waiting), (AgentState::Talking, 2));
+    let offered = offers(&world.pass(1));
+    let again = offers(&world.report(9, talk, Outcome::Ringing));
+    let offered = [offered, again].concat();
+    assert_eq!(offered.len(), 1, "the free agent alone is offered again");
+    assert_eq!((offered[0].0, offered[0].1), (call(2), 1));
+    assert!(offered[0].2 > ring, "an offer's number is never used twice");
+    world.report(1, talk, Outcome::Ended);
+    assert_eq!(world.line().talking, 0, "the conversation ends as it would have");
+
+    world.queues = world.queues.salvaged(settings, false);
+    let gone: Vec<_> =
+        world.notices().into_iter().filter(|(_, n)| matches!(n, Notice::Exhausted { .. })).collect();
+    assert_eq!(
+        (gone.len(), world.line().waiting),
+        (2, 0),
+        "callers whose places panic again are turned away"
+    );
+}

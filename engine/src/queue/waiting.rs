@@ -60,6 +60,11 @@ impl Waiting {
         }
     }
 
+    /// The same caller with no phone ringing for it.
+    pub(crate) fn without_offer(&self) -> Self {
+        Self { offer: None, ..self.clone() }
+    }
+
     pub(crate) fn declined_by(&mut self, agent: u32) {
         if let Some(tried) = self.tried.iter_mut().find(|tried| tried.agent == agent) {
             tried.declined = true;

@@ -21,6 +21,8 @@ pub struct QueueActor {
     shards: Vec<Addr<ShardActor>>,
     wake: Option<(Time, SpawnHandle)>,
     metrics: QueueMetrics,
+    /// The last step has panicked.
+    shaken: bool,
 }
 
 impl QueueActor {
@@ -29,23 +31,29 @@ impl QueueActor {
         Self::create(|ctx: &mut Context<Self>| {
             ctx.set_mailbox_capacity(QUEUE_MAILBOX);
             let queues = Queues::new(settings.clone());
-            Self { queues, settings, clock, shards: Vec::new(), wake: None, metrics: QueueMetrics::new() }
+            let metrics = QueueMetrics::new();
+            Self { queues, settings, clock, shards: Vec::new(), wake: None, metrics, shaken: false }
         })
     }
 
-    /// Lets the machine take a step; a panic in it costs the callers' places, not the node: it begins anew, and the
-    /// calls find their way by their own timers.
+    /// Lets the machine take a step. A panic in it costs that step alone: the machine is built anew from who talks and
+    /// who waits. Only if the very next step panics too are those who wait turned away, each to its flow's next place.
     fn step(&mut self, ctx: &mut Context<Self>, step: impl FnOnce(&mut Queues, Time)) {
         let (now, queues) = (self.clock.now(), &mut self.queues);
-        if catch_unwind(AssertUnwindSafe(|| step(queues, now))).is_err() {
-            tracing::error!("the queues have panicked and begin anew");
-            self.metrics.restarted();
-            self.queues = Queues::new(self.settings.clone());
+        let panicked = catch_unwind(AssertUnwindSafe(|| step(queues, now))).is_err();
+        if panicked {
+            tracing::error!(again = self.shaken, "the queues have panicked and are built anew");
+            self.metrics.panicked();
+            self.queues = self.queues.salvaged(self.settings.clone(), !self.shaken);
         }
+        self.shaken = panicked;
         self.settle(now, ctx);
     }
 
     fn settle(&mut self, now: Time, ctx: &mut Context<Self>) {
+        while let Some((queue, wait)) = self.queues.poll_wait() {
+            self.metrics.waited(queue, wait);
+        }
         while let Some((call, notice)) = self.queues.poll_notice() {
             if let Some(shard) = self.shards.get(usize::from(call.shard())) {
                 // Refused: the call's own watch over its wait takes it out of the queue.
@@ -106,5 +114,24 @@ impl Handler<DescribeQueues> for QueueActor {
 
     fn handle(&mut self, _: DescribeQueues, _: &mut Self::Context) -> Self::Result {
         MessageResult(Box::new(self.queues.snapshot(self.clock.now())) as Box<QueuesSnapshot>)
+    }
+}
+
+/// What only tests ask: a step of the queues to panic.
+#[cfg(test)]
+pub(super) mod panic {
+    use super::*;
+
+    /// To the queues: panic.
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    pub(crate) struct Panic;
+
+    impl Handler<Panic> for QueueActor {
+        type Result = ();
+
+        fn handle(&mut self, _: Panic, ctx: &mut Self::Context) {
+            self.step(ctx, |_, _| panic!("as a test asked"));
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! A call's actor that panics with its shard borrowed: its far ends hear BYE, and the other calls go on.
+//! Actors whose machine panics: a call's, with its shard borrowed, is heard as BYE by its far ends, and the other calls
+//! go on; the queues lose the step and neither conversations nor those who wait.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +10,9 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use super::call::panic::Panic;
+use super::{Ask, DescribeQueues, QueueActor};
 use crate::key::CallKey;
+use crate::queue::{OfferId, Outcome, Place, QueueRequest};
 use crate::settings::Settings;
 use crate::shell::{Node, Plan};
 
@@ -95,5 +98,39 @@ fn a_panic_in_a_calls_handler_ends_that_call_on_every_leg_and_no_other() {
         node.shards()[0].try_send(super::Deliver(CallKey::new(0, 2), crate::call::Input::HangUp)).unwrap();
         let (bye, _) = hear(&lucky, "BYE").await;
         assert!(header(&bye, "Reason").contains("operator"), "the other call ends by its own machine: {bye}");
+    });
+}
+
+#[test]
+fn an_agent_in_conversation_is_not_offered_again_after_the_queues_have_panicked() {
+    System::new().block_on(async {
+        let settings = Settings::embedded().for_queues();
+        let (queue, agents) = (settings.queues[0].name.clone(), settings.queues[0].agents.len() as u32);
+        let queues = QueueActor::start(crate::shell::Clock::start(), settings);
+        let enter = |count| {
+            let call = CallKey::new(0, count);
+            Ask(QueueRequest::Enter { call, queue: queue.clone(), place: Place::Back })
+        };
+        queues.send(enter(1)).await.unwrap();
+        let talk = |outcome| {
+            let (call, offer) = (CallKey::new(0, 1), OfferId(1));
+            Ask(QueueRequest::Report { call, offer, outcome })
+        };
+        queues.send(talk(Outcome::Answered)).await.unwrap();
+
+        queues.send(super::queue::panic::Panic).await.unwrap();
+        for count in 0..u64::from(agents) {
+            queues.send(enter(2 + count)).await.unwrap();
+        }
+        let shown = queues.send(DescribeQueues).await.unwrap();
+        let line = &shown.queues[0];
+        assert_eq!((line.talking, line.offered, line.waiting), (1, agents - 1, agents), "{line:?}");
+        queues.send(talk(Outcome::Ended)).await.unwrap();
+        let shown = queues.send(DescribeQueues).await.unwrap();
+        assert_eq!(
+            (shown.queues[0].talking, shown.queues[0].offered),
+            (0, agents),
+            "free for the next in line"
+        );
     });
 }

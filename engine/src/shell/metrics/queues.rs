@@ -1,6 +1,8 @@
 //! What the queues publish once a second.
 
-use metrics::{Counter, counter, gauge};
+use std::time::Duration;
+
+use metrics::{Counter, counter, gauge, histogram};
 
 use super::{Part, Rising};
 use crate::queue::{LineSnapshot, QueuesSnapshot};
@@ -39,11 +41,14 @@ impl QueueMetrics {
         self.lost.increment(u64::from(!taken));
     }
 
-    /// The queues have panicked and begun anew: their sums begin at zero.
-    pub(crate) fn restarted(&mut self) {
+    /// A caller has left a queue for a person. Looks its handle up by name: for a wait, not for a packet.
+    pub(crate) fn waited(&self, queue: &str, wait: Duration) {
+        histogram!("baton_queue_wait_seconds", "queue" => queue.to_owned()).record(wait.as_secs_f64());
+    }
+
+    /// A step of the queues has panicked.
+    pub(crate) fn panicked(&self) {
         self.panics.increment(1);
-        self.lines.clear();
-        self.late_reports.last = 0;
     }
 
     /// Publishes what the queues have counted.
