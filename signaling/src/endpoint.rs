@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-pub use config::{Counters, EndpointConfig, Rejected};
+pub use config::{Counters, EndpointConfig, Rejected, Responses};
 pub use contract::{Event, Failure, Flow, Invite, Leg, RequestKey, Transmit, Transport};
 
 use self::answering::Reply;

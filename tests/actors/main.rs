@@ -5,6 +5,10 @@
 
 mod call;
 mod drain;
+mod limits;
+mod listen;
 mod overload;
 mod phone;
+mod probe;
+mod signals;
 mod stage;

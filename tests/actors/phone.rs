@@ -1,6 +1,6 @@
 //! A phone that speaks raw text over a real socket.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use baton_tests::sip::Text;
@@ -17,7 +17,13 @@ pub(crate) struct Phone {
 
 impl Phone {
     pub(crate) async fn new() -> Self {
-        Self { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap() }
+        Self::at("127.0.0.1").await
+    }
+
+    /// A phone at this address.
+    pub(crate) async fn at(ip: &str) -> Self {
+        let ip: IpAddr = ip.parse().unwrap();
+        Self { socket: UdpSocket::bind((ip, 0)).await.unwrap() }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -96,8 +102,9 @@ fn body(sdp: &str) -> String {
 /// G.711 at `at`.
 pub(crate) fn pcmu(at: SocketAddr) -> String {
     format!(
-        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
+        "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
          a=rtpmap:0 PCMU/8000\r\n",
+        family = if at.is_ipv4() { "IP4" } else { "IP6" },
         ip = at.ip(),
         port = at.port()
     )
@@ -107,5 +114,5 @@ pub(crate) fn pcmu(at: SocketAddr) -> String {
 pub(crate) fn audio(text: &Text) -> SocketAddr {
     let line = |start: &str| text.0.lines().find_map(|line| line.strip_prefix(start)).unwrap().to_owned();
     let port: u16 = line("m=audio ").split(' ').next().unwrap().parse().unwrap();
-    SocketAddr::new(line("c=IN IP4 ").trim().parse().unwrap(), port)
+    SocketAddr::new(line("c=IN IP")[2..].trim().parse().unwrap(), port)
 }

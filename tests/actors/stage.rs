@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use baton_engine::settings::Settings;
 use baton_engine::shell::{Node, Plan};
@@ -10,7 +11,7 @@ use baton_tests::sip::Text;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::phone::{PATIENCE, Phone, pcmu};
+use crate::phone::{PATIENCE, Phone, audio, pcmu};
 
 /// Ports for RTP: each node of this process has a hundred of its own.
 static PORTS: AtomicU16 = AtomicU16::new(36_000);
@@ -64,16 +65,22 @@ impl Stage {
 
     /// A caller that the AI has answered.
     pub(crate) async fn talk(&self, call_id: &str) -> Talk {
-        let caller = Phone::new().await;
-        let (rtp, ai_rtp) = (UdpSocket::bind(any()).await.unwrap(), UdpSocket::bind(any()).await.unwrap());
-        let offer = pcmu(rtp.local_addr().unwrap());
-        caller.send(self.sip(), &caller.invite(self.sip(), call_id, &offer)).await;
-        let (invite, node) = self.ai.hear("INVITE").await;
-        self.ai.answer(&invite, node, "200 OK", &pcmu(ai_rtp.local_addr().unwrap())).await;
-        self.ai.hear("ACK").await;
-        let (answer, _) = caller.hear("SIP/2.0 200").await;
-        caller.send(self.sip(), &caller.in_dialog(&answer, "ACK", 1)).await;
-        Talk { caller, answer, invite, rtp, ai_rtp }
+        Talk::begin(Phone::new().await, self.sip(), &self.ai, call_id).await
+    }
+
+    /// Waits until `/metrics` shows this metric, by its name and labels, with a value above zero.
+    pub(crate) async fn counted(&self, series: &str) {
+        let looks = async {
+            loop {
+                let page = self.http("GET /metrics").await;
+                let value =
+                    page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse::<f64>().ok());
+                if value.is_some_and(|value| value > 0.0) {
+                    return;
+                }
+            }
+        };
+        assert!(timeout(PATIENCE, looks).await.is_ok(), "{series} stays at zero");
     }
 
     /// Waits until the node has this many calls.
@@ -100,6 +107,51 @@ impl Stage {
     }
 }
 
-fn any() -> SocketAddr {
+impl Talk {
+    /// `caller` calls the node at `sip`, whose AI answers.
+    pub(crate) async fn begin(caller: Phone, sip: SocketAddr, ai: &Phone, call_id: &str) -> Self {
+        let socket = async |phone: &Phone| UdpSocket::bind((phone.address().ip(), 0)).await.unwrap();
+        let (rtp, ai_rtp) = (socket(&caller).await, socket(ai).await);
+        let offer = pcmu(rtp.local_addr().unwrap());
+        caller.send(sip, &caller.invite(sip, call_id, &offer)).await;
+        let (invite, node) = ai.hear("INVITE").await;
+        ai.answer(&invite, node, "200 OK", &pcmu(ai_rtp.local_addr().unwrap())).await;
+        ai.hear("ACK").await;
+        let (answer, _) = caller.hear("SIP/2.0 200").await;
+        caller.send(sip, &caller.in_dialog(&answer, "ACK", 1)).await;
+        Self { caller, answer, invite, rtp, ai_rtp }
+    }
+
+    /// Caller and AI hear each other.
+    pub(crate) async fn assert_sound(&self) {
+        let to_caller = exchange(&self.ai_rtp, audio(&self.invite), 0x11, &self.rtp);
+        let to_ai = exchange(&self.rtp, audio(&self.answer), 0x22, &self.ai_rtp);
+        let (to_caller, to_ai) = tokio::join!(to_caller, to_ai);
+        assert!(to_caller && to_ai, "the caller hears the AI: {to_caller}, the AI hears the caller: {to_ai}");
+    }
+}
+
+/// Any free port on loopback.
+pub(crate) fn any() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
+}
+
+/// Sends 20 ms packets full of `octet` from one end until the other end has heard it.
+async fn exchange(from: &UdpSocket, to: SocketAddr, octet: u8, hears: &UdpSocket) -> bool {
+    let mut buffer = [0; 2048];
+    for seq in 0..500_u16 {
+        let mut packet = vec![0x80, 0];
+        packet.extend(seq.to_be_bytes());
+        packet.extend((u32::from(seq) * 160).to_be_bytes());
+        packet.extend([0, 0, 0, octet]);
+        packet.resize(12 + 160, octet);
+        from.send_to(&packet, to).await.unwrap();
+        // The wait paces the sender; a packet that comes ends it early, a later one makes up for it.
+        let heard = timeout(Duration::from_millis(20), hears.recv_from(&mut buffer)).await;
+        if heard.is_ok_and(|heard| heard.is_ok_and(|(len, _)| len == 172 && buffer[12..172] == packet[12..]))
+        {
+            return true;
+        }
+    }
+    false
 }

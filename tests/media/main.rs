@@ -13,4 +13,5 @@ mod packet_lengths;
 mod renegotiated;
 mod reports;
 mod ticks;
+mod transcoders;
 mod world;

@@ -238,6 +238,7 @@ ai = "polyai"
 queue = "snapcall_agents"
 [timers]
 media = 4
+probe = 3600
 "#
     )
 }

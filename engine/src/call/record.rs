@@ -17,7 +17,8 @@ use crate::key::{CallKey, LegId};
 /// A call as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallSnapshot {
-    /// Its number on this node.
+    /// Its number on this node; not shown, since JSON's numbers end at 2^53 and `call_id` names the call everywhere.
+    #[serde(skip)]
     pub key: CallKey,
     /// Its id, the same in API, logs, records and `X-Baton-Call-ID`.
     pub call_id: String,

@@ -16,7 +16,9 @@ mod ring;
 mod scene;
 mod session;
 mod ticking;
+mod transcoding;
 
 pub use order::{Dtmf, LegConfig, MediaEvent, Order, Payload, Prompt, TelephoneEvent};
 pub use prompt::{PROMPT_SECONDS_MAX, PromptError, Prompts};
 pub use session::{Counters, Lane, LegStats, Session, SessionParams, Sink};
+pub use transcoding::CODEC_NAMES;

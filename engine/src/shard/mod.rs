@@ -10,6 +10,7 @@ mod calls;
 mod io;
 mod outbox;
 mod ports;
+mod probe;
 mod sessions;
 mod settle;
 mod stats;
@@ -20,15 +21,17 @@ mod wheel;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use baton_signaling::Random;
 use baton_signaling::endpoint::{Endpoint, EndpointConfig};
+use baton_signaling::{Random, Time};
 
 pub use admission::{AdmissionPeer, AdmissionSettings, Gate, Network, PeerIndex, Refusal};
 pub use apply::Applied;
 pub use io::{Datagram, Io, NewCall, OwnerGone};
 pub use outbox::{OUTBOX_PACKETS, Outbox, PACKET_BYTES, Packet};
 pub use ports::{Pair, PortCounts, Ports, REST};
+pub use probe::PeerHealth;
 pub use settle::settle;
 pub use stats::{MediaTotals, ShardStats};
 pub use turn::{MESSAGES_PER_TURN, PACKETS_PER_TURN};
@@ -36,6 +39,7 @@ pub use wheel::{LATENESS_MICROS, Lateness, TICK, Wheel};
 
 use crate::media::{Prompts, SessionParams};
 use calls::Calls;
+use probe::Probes;
 use sessions::Sessions;
 use stats::Tally;
 
@@ -72,6 +76,7 @@ pub struct Shard {
     /// Where packets are received, one at a time.
     buffer: Box<[u8]>,
     tally: Tally,
+    probes: Probes,
 }
 
 impl Shard {
@@ -93,7 +98,19 @@ impl Shard {
             outbox: Outbox::new(),
             buffer: vec![0; PACKET_BYTES].into_boxed_slice(),
             tally: Tally::default(),
+            probes: Probes::default(),
         }
+    }
+
+    /// Has this shard ask each of `targets`, peer and URI, with OPTIONS once in every `interval`: one shard of a node
+    /// does. Told before its first turn.
+    pub fn probe(&mut self, now: Time, interval: Duration, targets: Vec<(String, String)>) {
+        self.probes = Probes::new(now, interval, targets);
+    }
+
+    /// The addresses it asks and what it knows of each.
+    pub fn peers(&self) -> impl Iterator<Item = &PeerHealth> {
+        self.probes.health()
     }
 
     /// Which shard of the node.

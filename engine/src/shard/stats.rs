@@ -4,7 +4,7 @@ use baton_signaling::Time;
 use baton_signaling::endpoint::Counters;
 
 use super::{Lateness, PortCounts, Refusal, Shard};
-use crate::media::{LegStats, Session};
+use crate::media::{CODEC_NAMES, LegStats, Session};
 
 /// A shard in figures: sums since its start, and what it holds at the moment.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +66,8 @@ pub struct MediaTotals {
     pub legs: u64,
     /// Sum of what their jitter buffers aim at, in milliseconds.
     pub target_ms: u64,
+    /// Streams that are decoded and encoded anew at the moment: from a codec of [`CODEC_NAMES`] to another.
+    pub transcoders: [[u64; CODEC_NAMES.len()]; CODEC_NAMES.len()],
 }
 
 impl MediaTotals {
@@ -117,6 +119,9 @@ impl Shard {
         let mut media = self.tally.over;
         for entry in self.sessions.iter() {
             media.add_session(&entry.session);
+            for (from, to) in entry.session.transcodings() {
+                media.transcoders[from][to] += 1;
+            }
             for stats in entry.legs().filter_map(|leg| entry.session.stats(leg)) {
                 media.add_leg(stats);
                 media.legs += 1;

@@ -34,6 +34,9 @@ impl Shard {
         self.run_due_tick(now, io); // first: it has an instant to keep
         self.take_packets(now, io);
         self.take_messages(now, io);
+        if self.probes.poll_timeout().is_some_and(|due| due <= now) {
+            self.probes.handle_timeout(now, &mut self.endpoint, |uri| io.route(uri));
+        }
         for _ in 0..ROUNDS {
             if !self.flush_signaling(now, io) {
                 break;
@@ -43,7 +46,8 @@ impl Shard {
         if io.has_more() {
             return Some(now);
         }
-        earliest(self.wheel.next(), self.endpoint.poll_timeout())
+        let signaling = earliest(self.endpoint.poll_timeout(), self.probes.poll_timeout());
+        earliest(self.wheel.next(), signaling)
     }
 
     /// Runs the one slot of the wheel that has been due longest; the others have the next turns.
@@ -157,6 +161,9 @@ impl Shard {
                 self.refuse(now, leg, refusal);
             }
             return;
+        }
+        if let Event::ProbeReplied { key, result } = &event {
+            self.probes.handle_reply(*key, result);
         }
         let Some(translated) = translate(event) else { return };
         let Some((key, leg)) = self.calls.owner(translated.leg) else { return };

@@ -33,6 +33,10 @@ pub(crate) const API_PATIENCE: Duration = Duration::from_secs(2);
 /// Calls that `GET /v1/calls` lists.
 pub(crate) const LISTED_CALLS: usize = 1000;
 
+/// Calls that have ended and are still shown: at a handoff every few seconds, the last quarter of an hour. One takes at
+/// most 32 KiB (a full timeline), all together 8 MiB.
+pub(crate) const ENDED_CALLS: usize = 256;
+
 /// After the drain's deadline: how long the last BYEs are sent again before the process ends (64·T1 would be 32 s; an
 /// answer takes a round trip).
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(2);

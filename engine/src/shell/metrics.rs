@@ -5,6 +5,7 @@
 
 mod calls;
 mod node;
+mod peers;
 mod queues;
 mod shards;
 
@@ -15,6 +16,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub(crate) use calls::CallMetrics;
 pub(crate) use node::{NodeMetrics, Process};
+pub(crate) use peers::PeerMetrics;
 pub(crate) use queues::QueueMetrics;
 pub(crate) use shards::ShardMetrics;
 
@@ -67,7 +69,7 @@ fn describe() {
     );
     counter!(
         "baton_sip_responses_total",
-        "SIP responses by direction and class, without our retransmissions."
+        "SIP responses by direction, method and code (rare codes by class), without our retransmissions."
     );
     counter!("baton_sip_retransmissions_total", "SIP messages sent or received again.");
     counter!("baton_sip_rejected_total", "SIP requests the endpoint refused by itself, by reason.");
@@ -83,7 +85,7 @@ fn describe() {
     counter!("baton_handoff_return_to_ai_total", "Callers given back to the AI, by reason.");
     counter!(
         "baton_context_truncated_total",
-        "Context headers that were cut, changed or left out, by reason."
+        "Context fields that were cut, changed or left out, by what was wrong with the field."
     );
     histogram!("baton_ai_leg_setup_seconds", "From our INVITE to the AI's 200.");
     histogram!("baton_ai_first_rtp_seconds", "From the AI's 200 to its first packet.");
@@ -112,6 +114,11 @@ fn describe() {
     counter!("baton_jitter_buffer_concealed_frames_total", "Frames made up.");
     histogram!("baton_media_tick_lateness_seconds", "How late media ticks ran.");
     counter!("baton_media_ticks_missed_total", "Media ticks that never ran.");
+    gauge!(
+        "baton_transcoders",
+        "Streams between a caller and another party that are decoded and encoded anew, by codec."
+    );
+    gauge!("baton_peer_up", "1 if a peer's address answered our last OPTIONS, else 0.");
     gauge!("baton_legs_active", "Legs with an open dialog.");
     gauge!("baton_media_legs_active", "Legs with media.");
     gauge!("baton_actors_active", "Call actors alive.");

@@ -248,7 +248,10 @@ impl Parts {
                 ..plan.session
             },
         };
-        let shard = Shard::new(params, self.gate, Rc::new(prompts));
+        let mut shard = Shard::new(params, self.gate, Rc::new(prompts));
+        if index == 0 {
+            shard.probe(self.shared.clock.now(), plan.probe, plan.peer_uris());
+        }
         let media = MediaAddress { local: plan.media, advertised: plan.advertise.unwrap_or(plan.media) };
         let (sip, names, waits) = (self.sip, self.names, poller.clone());
         let cell = ShardCell::new(self.shared, poller, |cell| Core {

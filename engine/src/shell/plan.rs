@@ -62,6 +62,8 @@ pub struct Plan {
     pub session: SessionParams,
     /// What the node can play, by the numbers that `call` names.
     pub sounds: Vec<SoundBytes>,
+    /// Time between two OPTIONS to each address of a peer.
+    pub probe: Duration,
     /// How long running calls may go on after the node was told to stop.
     pub drain: Duration,
 }
@@ -95,6 +97,7 @@ impl Plan {
             queues: settings.for_queues(),
             session: SessionParams { media_timeout: settings.timers.media, ..SessionParams::default() },
             sounds: sounds.read()?,
+            probe: settings.timers.probe,
             drain: settings.timers.drain,
         })
     }
@@ -113,6 +116,12 @@ impl Plan {
             added.map_err(|error| (at, error))?;
         }
         Ok(prompts)
+    }
+
+    /// The addresses of our peers, by their names.
+    pub(super) fn peer_uris(&self) -> Vec<(String, String)> {
+        let peers = self.call.peers.iter();
+        peers.flat_map(|(name, peer)| peer.uris.iter().map(|uri| (name.clone(), uri.clone()))).collect()
     }
 
     /// Every URI a node may dial by its settings.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::deadlines::Owner;
 use super::sending::{add_body, add_headers};
 use super::table::{ServerEntry, ServerMachine};
-use super::{Counters, Endpoint, Flow, Leg, Transport};
+use super::{Endpoint, Flow, Leg, Transport};
 use crate::Time;
 use crate::message::{Field, Headers, Method, Request, Response};
 use crate::transaction::key::{Identity, ServerKey};
@@ -55,7 +55,7 @@ impl Endpoint {
     pub(super) fn reply(&mut self, now: Time, id: u64, tag: &[u8], reply: Reply) -> Option<Bytes> {
         let entry = self.table.servers.get(&id)?;
         let (flow, request) = (entry.flow, entry.request.as_deref()?);
-        let status = reply.status;
+        let (status, method) = (reply.status, request.method.clone());
         let wire = self.response(flow, request, tag, reply).to_bytes();
         let entry = self.table.servers.get_mut(&id)?;
         let output = entry.machine.respond(now, status);
@@ -64,7 +64,7 @@ impl Endpoint {
             if status >= 200 {
                 entry.request = None;
             }
-            self.counters.responses_sent[Counters::class(status)] += 1;
+            self.counters.responses_sent.count(Some(&method), status);
             self.transmit(flow, wire.clone());
         }
         self.settle_server(id);
@@ -83,7 +83,7 @@ impl Endpoint {
         let tag = self.random.token("");
         let status = reply.status;
         let wire = self.response(flow, request, &tag, reply).to_bytes();
-        self.counters.responses_sent[Counters::class(status)] += 1;
+        self.counters.responses_sent.count(Some(&request.method), status);
         self.transmit(flow, wire);
     }
 

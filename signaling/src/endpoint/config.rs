@@ -1,5 +1,6 @@
 //! How an endpoint presents itself, and what it counts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::limits;
@@ -55,6 +56,47 @@ impl Default for EndpointConfig {
     }
 }
 
+/// Responses by the method they answer and by code. Codes that RFC 3261 §21 and the extensions in use here name are
+/// counted each; any other, which a far end may make up, by its class, so that nobody can make the table grow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Responses(BTreeMap<(usize, u16), u64>);
+
+impl Responses {
+    /// The codes that are counted each: RFC 3261 §21, 3262, 3265/6665, 3323, 4028, 4474, 5626 and Q.850 gateways' usual.
+    const CODES: [u16; 62] = [
+        100, 180, 181, 182, 183, 200, 202, 300, 301, 302, 305, 380, 400, 401, 402, 403, 404, 405, 406, 407,
+        408, 410, 412, 413, 414, 415, 416, 420, 421, 422, 423, 428, 429, 430, 433, 436, 437, 438, 439, 440,
+        469, 470, 480, 481, 482, 483, 484, 485, 486, 487, 488, 489, 491, 493, 494, 500, 501, 502, 503, 504,
+        505, 513,
+    ];
+
+    /// Counts one; `None`: what it answers could not be read that far.
+    pub(super) fn count(&mut self, method: Option<&Method>, status: u16) {
+        let method = method.map_or(Counters::METHODS.len() - 1, Counters::index);
+        let code = if Self::is_known(status) { status } else { (status / 100).clamp(1, 6) };
+        *self.0.entry((method, code)).or_default() += 1;
+    }
+
+    /// Method (as in [`Counters::METHODS`]), code and count; a code below 10 stands for the rest of its class.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u16, u64)> {
+        self.0.iter().map(|(&(method, code), &count)| (Counters::METHODS[method], code, count))
+    }
+
+    /// All of one code, to whatever method.
+    pub fn of(&self, code: u16) -> u64 {
+        self.iter().filter(|(_, other, _)| *other == code).map(|(_, _, count)| count).sum()
+    }
+
+    /// How a code of [`Self::iter`] is written: `503`, or `5xx` for the rest of a class.
+    pub fn label(code: u16) -> String {
+        if code < 10 { format!("{code}xx") } else { code.to_string() }
+    }
+
+    fn is_known(status: u16) -> bool {
+        Self::CODES.contains(&status) || matches!(status, 600 | 603 | 604 | 606 | 607 | 608)
+    }
+}
+
 /// What an endpoint has counted since it was made, and what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -62,10 +104,10 @@ pub struct Counters {
     pub requests_received: [u64; 15],
     /// Requests sent, without retransmissions, in the order of [`Counters::METHODS`].
     pub requests_sent: [u64; 15],
-    /// Responses received by class: 1xx at 0 to 6xx at 5.
-    pub responses_received: [u64; 6],
-    /// Responses sent by class, without retransmissions: 1xx at 0 to 6xx at 5.
-    pub responses_sent: [u64; 6],
+    /// Responses received.
+    pub responses_received: Responses,
+    /// Responses sent, without retransmissions.
+    pub responses_sent: Responses,
     /// Requests and responses that we sent again.
     pub retransmissions_sent: u64,
     /// Requests that a server transaction had seen before.
@@ -167,9 +209,51 @@ impl Counters {
             Method::Other(_) => 14,
         }
     }
+}
 
-    /// Where a status stands among the classes; out of range statuses count as 6xx.
-    pub fn class(status: u16) -> usize {
-        (usize::from(status / 100).max(1) - 1).min(5)
+impl Rejected {
+    /// Each reason with its count.
+    pub const fn by_reason(&self) -> [(&'static str, u64); 13] {
+        [
+            ("bad_request", self.bad_request),
+            ("method", self.method),
+            ("content", self.content),
+            ("uri", self.uri),
+            ("extension", self.extension),
+            ("unknown", self.unknown),
+            ("merged", self.merged),
+            ("hops", self.hops),
+            ("glare", self.glare),
+            ("order", self.order),
+            ("draining", self.draining),
+            ("overload", self.overload),
+            ("version", self.version),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_that_a_far_end_makes_up_is_counted_by_its_class() {
+        let mut responses = Responses::default();
+        for status in [486, 486, 499, 498, 200, 699] {
+            responses.count(Some(&Method::Invite), status);
+        }
+        responses.count(Some(&Method::Bye), 200);
+        let shown: Vec<_> =
+            responses.iter().map(|(method, code, count)| (method, Responses::label(code), count)).collect();
+        let row = |method, code: &str, count| (method, code.to_owned(), count);
+        let expected = [
+            row("INVITE", "4xx", 2),
+            row("INVITE", "6xx", 1),
+            row("INVITE", "200", 1),
+            row("INVITE", "486", 2),
+            row("BYE", "200", 1),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(responses.of(200), 2);
     }
 }

@@ -59,7 +59,8 @@ impl Endpoint {
             (Some(response), None, _) => {
                 // Without tags, Call-ID or CSeq there is no transaction to match, but Via says where to answer.
                 self.counters.rejected.bad_request += 1;
-                self.counters.responses_sent[Counters::class(response.status)] += 1;
+                let method = error.request.as_deref().map(|request| &request.method);
+                self.counters.responses_sent.count(method, response.status);
                 self.transmit(flow, response.to_bytes());
             }
             _ => self.counters.malformed += 1,

@@ -67,9 +67,11 @@ impl Endpoint {
 
     /// A response has come.
     pub(super) fn handle_response(&mut self, now: Time, response: Response) {
-        self.counters.responses_received[Counters::class(response.status)] += 1;
         let key = match (response.headers.via(), response.headers.cseq()) {
-            (Ok(via), Ok(cseq)) => ClientKey::new(&via.branch().unwrap_or_default(), &cseq.method),
+            (Ok(via), Ok(cseq)) => {
+                self.counters.responses_received.count(Some(&cseq.method), response.status);
+                ClientKey::new(&via.branch().unwrap_or_default(), &cseq.method)
+            }
             _ => return self.counters.malformed += 1,
         };
         let Some(id) = self.table.find_client(&key) else { return self.counters.stray_responses += 1 };

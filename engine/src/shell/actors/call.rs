@@ -27,7 +27,6 @@ pub struct CallActor {
 struct SessionHandle {
     cell: Rc<ShardCell>,
     key: CallKey,
-    end: Option<EndReason>,
     over: bool,
 }
 
@@ -39,7 +38,7 @@ impl CallActor {
             let settings = cell.shared.settings.clone();
             let now = cell.shared.clock.now();
             let call = Call::new(now, new.key, new.id, settings, new.seed, new.incoming);
-            let shard = SessionHandle { cell, key: new.key, end: None, over: false };
+            let shard = SessionHandle { cell, key: new.key, over: false };
             Self { call, shard, wake: None, overloaded, reported: None }
         })
     }
@@ -59,9 +58,9 @@ impl CallActor {
         cell.wake.notify_one();
         self.report();
         if ended {
-            (self.shard.over, self.shard.end) = (true, self.call.end_reason());
+            self.shard.over = true;
             self.tell_operator();
-            cell.ended(now, &self.call);
+            cell.ended(now, self.call.snapshot());
             ctx.stop();
         } else {
             self.arm(now, ctx);
@@ -151,9 +150,9 @@ impl Drop for SessionHandle {
     fn drop(&mut self) {
         if !self.over {
             self.cell.orphan(self.key);
+            // Refused: the supervisor notices by the deadline that passes.
+            let _ = self.cell.shared.supervisor.try_send(CallOver { key: self.key, record: None });
         }
-        // Refused: the supervisor notices by the deadline that passes.
-        let _ = self.cell.shared.supervisor.try_send(CallOver { key: self.key, end: self.end });
     }
 }
 

@@ -1,13 +1,14 @@
 //! What the actors of a node say to each other.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix::{Addr, Message};
 use baton_signaling::Time;
 use serde::Serialize;
 
 use super::ShardActor;
-use crate::call::{CallSnapshot, EndReason, Input, State};
+use crate::call::{CallSnapshot, Input, State};
 use crate::key::CallKey;
 use crate::queue::{QueueRequest, QueuesSnapshot};
 
@@ -65,14 +66,14 @@ pub struct CallReport {
     pub deadline: Option<Time>,
 }
 
-/// To the supervisor: a call's actor is gone.
+/// To the supervisor: a call is over.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct CallOver {
     /// Which.
     pub key: CallKey,
-    /// Why; `None`: its actor died.
-    pub end: Option<EndReason>,
+    /// How it stood at its end; `None`: its actor died.
+    pub record: Option<Box<CallSnapshot>>,
 }
 
 /// To the supervisor: which calls are there?
@@ -82,8 +83,17 @@ pub struct ListCalls;
 
 /// To the supervisor: which call has this id?
 #[derive(Debug, Message)]
-#[rtype(result = "Option<CallKey>")]
+#[rtype(result = "Option<Found>")]
 pub struct FindCall(pub String);
+
+/// A call that was found by its id.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// It lives: its shard knows more.
+    Living(CallKey),
+    /// It has ended; this is how it stood then.
+    Ended(Arc<CallSnapshot>),
+}
 
 /// The calls of a node by id, as many as may be listed.
 pub type CallList = BTreeMap<String, CallBrief>;
@@ -91,8 +101,6 @@ pub type CallList = BTreeMap<String, CallBrief>;
 /// A call in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallBrief {
-    /// Its number.
-    pub key: CallKey,
     /// Where it stands.
     pub state: State,
     /// Milliseconds since 1970 at its start.

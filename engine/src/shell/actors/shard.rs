@@ -10,13 +10,13 @@ use actix::prelude::*;
 use baton_signaling::Time;
 use tokio::sync::Notify;
 
-use super::{Ask, Cut, Deliver, Describe, DrainDeadline, Shared};
-use crate::call::{Call, CallSnapshot, Input};
+use super::{Ask, CallOver, Cut, Deliver, Describe, DrainDeadline, Shared};
+use crate::call::{CallSnapshot, Input};
 use crate::key::CallKey;
 use crate::queue::QueueRequest;
-use crate::shard::{Io, Shard};
+use crate::shard::{Io, PeerHealth, Shard};
 use crate::shell::limits::{SECOND, SHARD_MAILBOX};
-use crate::shell::metrics::{CallMetrics, ShardMetrics};
+use crate::shell::metrics::{CallMetrics, PeerMetrics, ShardMetrics};
 use crate::shell::poller::Poller;
 use crate::shell::world::World;
 
@@ -72,9 +72,14 @@ impl ShardCell {
     }
 
     /// A call has ended in order.
-    pub(crate) fn ended(&self, now: Time, call: &Call) {
-        self.core.borrow_mut().world.forget(call.key());
-        self.metrics.borrow_mut().count(now, &call.snapshot());
+    pub(crate) fn ended(&self, now: Time, call: CallSnapshot) {
+        let key = call.key;
+        self.metrics.borrow_mut().count(now, &call);
+        // Told before the shard forgets it, so that whoever asks for it finds it at one of the two. Refused: the
+        // supervisor notices by the deadline that passes.
+        let over = CallOver { key, record: Some(Box::new(call)) };
+        let _ = self.shared.supervisor.try_send(over);
+        self.core.borrow_mut().world.forget(key);
     }
 
     /// Runs one turn; when the next is due.
@@ -117,6 +122,7 @@ impl ShardCell {
 pub struct ShardActor {
     cell: Rc<ShardCell>,
     metrics: ShardMetrics,
+    peers: PeerMetrics,
 }
 
 impl ShardActor {
@@ -125,7 +131,7 @@ impl ShardActor {
         Self::create(|ctx: &mut Context<Self>| {
             ctx.set_mailbox_capacity(SHARD_MAILBOX);
             let index = cell.core.borrow().shard.index();
-            Self { cell, metrics: ShardMetrics::new(index) }
+            Self { cell, metrics: ShardMetrics::new(index), peers: PeerMetrics::default() }
         })
     }
 
@@ -135,12 +141,22 @@ impl ShardActor {
             let stats = core.shard.stats(now);
             let (overflows, unsent) = (core.world.overflows(), core.world.unsent());
             self.metrics.publish(&stats, overflows, unsent, core.world.inbox_counts());
+            self.peers.publish(core.shard.peers(), tell_operator);
         }
         ctx.run_later(SECOND, Self::publish);
     }
 
     fn deliver(&self, key: CallKey, input: Input) -> bool {
         self.cell.core.borrow_mut().world.deliver(key, input).is_ok()
+    }
+}
+
+/// An address of a peer has come or gone.
+fn tell_operator(health: &PeerHealth) {
+    let PeerHealth { peer, uri, up } = health;
+    match up {
+        Some(false) => tracing::warn!(peer, uri, "a peer does not answer OPTIONS"),
+        _ => tracing::info!(peer, uri, "a peer answers OPTIONS"),
     }
 }
 

@@ -1,17 +1,20 @@
 //! The node's supervisor: it knows every call's state and deadline, ends and counts those that miss it by far, and
 //! answers for the node as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use actix::prelude::*;
 use baton_signaling::Time;
 
 use super::messages::CallList;
-use super::{CallBrief, CallOver, CallReport, Cut, Deliver, FindCall, ListCalls, Remember, ShardActor};
-use crate::call::{Input, State};
+use super::{
+    CallBrief, CallOver, CallReport, Cut, Deliver, FindCall, Found, ListCalls, Remember, ShardActor,
+};
+use crate::call::{CallSnapshot, Input, State};
 use crate::key::CallKey;
 use crate::shell::Clock;
-use crate::shell::limits::{LISTED_CALLS, SECOND, STUCK_AFTER, SUPERVISOR_MAILBOX};
+use crate::shell::limits::{ENDED_CALLS, LISTED_CALLS, SECOND, STUCK_AFTER, SUPERVISOR_MAILBOX};
 use crate::shell::metrics::NodeMetrics;
 use crate::shell::process::process;
 
@@ -39,12 +42,14 @@ pub enum Remedy {
 #[derive(Debug)]
 pub struct Watch {
     calls: BTreeMap<CallKey, Known>,
+    /// The latest last.
+    ended: VecDeque<Arc<CallSnapshot>>,
 }
 
 impl Watch {
     /// No calls yet.
     pub fn new() -> Self {
-        Self { calls: BTreeMap::new() }
+        Self { calls: BTreeMap::new(), ended: VecDeque::new() }
     }
 
     /// A call stands here.
@@ -56,9 +61,14 @@ impl Watch {
         (known.state, known.deadline, known.told) = (state, deadline, false);
     }
 
-    /// A call is no more.
-    pub fn over(&mut self, key: CallKey) {
+    /// A call is no more; `record`: how it stood at its end, if its actor lived to say so.
+    pub fn over(&mut self, key: CallKey, record: Option<Box<CallSnapshot>>) {
         self.calls.remove(&key);
+        let Some(record) = record else { return };
+        if self.ended.len() == ENDED_CALLS {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(Arc::from(record));
     }
 
     /// What to do about calls whose deadline passed more than [`STUCK_AFTER`] ago. One that was told is given as long
@@ -87,18 +97,21 @@ impl Watch {
         (self.calls.len(), self.calls.values().filter(to_person).count())
     }
 
-    /// The call of this id.
-    pub fn find(&self, id: &str) -> Option<CallKey> {
-        self.calls.iter().find(|(_, known)| known.id == id).map(|(&key, _)| key)
+    /// The call of this id, if it lives or was one of the last [`ENDED_CALLS`] to end.
+    pub fn find(&self, id: &str) -> Option<Found> {
+        let living = self.calls.iter().find(|(_, known)| known.id == id).map(|(&key, _)| Found::Living(key));
+        living.or_else(|| {
+            self.ended.iter().rfind(|ended| ended.call_id == id).map(|ended| Found::Ended(ended.clone()))
+        })
     }
 
     /// The calls by id, at most `limit`.
     fn list(&self, clock: Clock, limit: usize) -> CallList {
-        let brief = |(&key, known): (&CallKey, &Known)| {
+        let brief = |known: &Known| {
             let began_unix_ms = clock.unix_millis(known.began);
-            (known.id.clone(), CallBrief { key, state: known.state, began_unix_ms })
+            (known.id.clone(), CallBrief { state: known.state, began_unix_ms })
         };
-        self.calls.iter().map(brief).take(limit).collect()
+        self.calls.values().map(brief).take(limit).collect()
     }
 }
 
@@ -169,12 +182,12 @@ impl Handler<CallReport> for SupervisorActor {
 impl Handler<CallOver> for SupervisorActor {
     type Result = ();
 
-    fn handle(&mut self, CallOver { key, end }: CallOver, _: &mut Self::Context) {
-        self.watch.over(key);
-        if end.is_none() {
+    fn handle(&mut self, CallOver { key, record }: CallOver, _: &mut Self::Context) {
+        if record.is_none() {
             tracing::error!(?key, "a call's actor has died");
             self.metrics.died();
         }
+        self.watch.over(key, record);
     }
 }
 
@@ -195,7 +208,7 @@ impl Handler<ListCalls> for SupervisorActor {
 }
 
 impl Handler<FindCall> for SupervisorActor {
-    type Result = Option<CallKey>;
+    type Result = Option<Found>;
 
     fn handle(&mut self, FindCall(id): FindCall, _: &mut Self::Context) -> Self::Result {
         self.watch.find(&id)
@@ -245,7 +258,8 @@ mod tests {
         watch.report(Time::ZERO, CallReport { id: None, state: State::Queued, ..report(7, None) });
         let list = watch.list(Clock::start(), 10);
         assert_eq!(list["7"].state, State::Queued);
-        assert_eq!(watch.find("7"), Some(CallKey::new(0, 7)));
-        assert_eq!((watch.find("8"), watch.counts()), (None, (1, 1)));
+        assert!(matches!(watch.find("7"), Some(Found::Living(key)) if key == CallKey::new(0, 7)));
+        assert!(watch.find("8").is_none());
+        assert_eq!(watch.counts(), (1, 1));
     }
 }

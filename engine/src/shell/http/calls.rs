@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::Api;
 use super::problem::Problem;
-use crate::call::{CallSnapshot, Input};
-use crate::key::CallKey;
-use crate::shell::actors::{CallBrief, Deliver, Describe, FindCall, ListCalls};
+use crate::call::Input;
+use crate::shell::actors::{CallBrief, Deliver, Describe, FindCall, Found, ListCalls};
 use crate::shell::limits::API_PATIENCE;
 
 /// The answer to `GET /v1/calls`.
@@ -32,20 +32,27 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Json<Calls>, Problem>
     Ok(Json(Calls { calls: calls.into_iter().map(|(call_id, brief)| Listed { call_id, brief }).collect() }))
 }
 
-/// One call: state, legs, context, timeline.
-pub(super) async fn show(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-) -> Result<Json<Box<CallSnapshot>>, Problem> {
-    let key = find(&api, &id).await?;
+/// One call: state, legs, context, timeline. One that has ended is shown as it stood then, for as long as it is kept.
+pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let key = match find(&api, &id).await? {
+        Found::Living(key) => key,
+        Found::Ended(call) => return Ok(Json(call.as_ref()).into_response()),
+    };
     let shard = api.shards.get(usize::from(key.shard())).ok_or_else(unknown)?;
     let asked = tokio::time::timeout(API_PATIENCE, shard.send(Describe(key))).await;
-    asked.map_err(|_| slow())?.map_err(|_| slow())?.map(Json).ok_or_else(unknown)
+    if let Some(call) = asked.map_err(|_| slow())?.map_err(|_| slow())? {
+        return Ok(Json(call).into_response());
+    }
+    // It has ended between the two questions.
+    match find(&api, &id).await? {
+        Found::Ended(call) => Ok(Json(call.as_ref()).into_response()),
+        Found::Living(_) => Err(unknown()),
+    }
 }
 
 /// Ends a call: BYE on every leg.
 pub(super) async fn end(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    let key = find(&api, &id).await?;
+    let Found::Living(key) = find(&api, &id).await? else { return Err(unknown()) };
     let shard = api.shards.get(usize::from(key.shard())).ok_or_else(unknown)?;
     let told = tokio::time::timeout(API_PATIENCE, shard.send(Deliver(key, Input::HangUp))).await;
     match told.map_err(|_| slow())?.map_err(|_| slow())? {
@@ -54,7 +61,7 @@ pub(super) async fn end(State(api): State<Api>, Path(id): Path<String>) -> Resul
     }
 }
 
-async fn find(api: &Api, id: &str) -> Result<CallKey, Problem> {
+async fn find(api: &Api, id: &str) -> Result<Found, Problem> {
     let find = FindCall(id.to_owned());
     let asked = tokio::time::timeout(API_PATIENCE, api.shared.supervisor.send(find)).await;
     asked.map_err(|_| slow())?.map_err(|_| slow())?.ok_or_else(unknown)

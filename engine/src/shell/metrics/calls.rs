@@ -33,7 +33,7 @@ impl CallMetrics {
         }
         count_handoffs(call);
         for (reason, count) in call.context_losses.by_reason().into_iter().filter(|(_, count)| *count > 0) {
-            counter!("baton_context_truncated_total", "reason" => reason).increment(u64::from(count));
+            counter!("baton_context_truncated_total", "field" => reason).increment(u64::from(count));
         }
     }
 }

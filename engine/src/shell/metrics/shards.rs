@@ -1,9 +1,12 @@
 //! What a shard publishes once a second: SIP, media, ports, admission.
 
-use baton_signaling::endpoint::{Counters, Rejected};
+use std::collections::BTreeMap;
+
+use baton_signaling::endpoint::{Counters, Rejected, Responses};
 use metrics::{Histogram, counter, gauge, histogram};
 
 use super::{Part, Rising};
+use crate::media::CODEC_NAMES;
 use crate::shard::{LATENESS_MICROS, Lateness, Refusal, ShardStats};
 use crate::shell::inbox::InboxCounts;
 
@@ -93,7 +96,7 @@ impl ShardMetrics {
 
 struct SipMetrics {
     requests: [Vec<Rising>; 2],
-    responses: [Vec<Rising>; 2],
+    responses: [ResponseMetrics; 2],
     retransmissions: [Rising; 2],
     rejected: Vec<Rising>,
     dialogs: Part,
@@ -107,19 +110,15 @@ impl SipMetrics {
                 |method| Rising::new(counter!("baton_sip_requests_total", "dir" => dir, "method" => method));
             Counters::METHODS.into_iter().map(method).collect()
         };
-        let responses = |dir: &'static str| {
-            let class =
-                |class| Rising::new(counter!("baton_sip_responses_total", "dir" => dir, "class" => class));
-            ["1xx", "2xx", "3xx", "4xx", "5xx", "6xx"].into_iter().map(class).collect()
+        let rejected = |(reason, _): (&'static str, u64)| {
+            Rising::new(counter!("baton_sip_rejected_total", "reason" => reason))
         };
         let retransmissions = |dir| Rising::new(counter!("baton_sip_retransmissions_total", "dir" => dir));
         Self {
             requests: ["received", "sent"].map(requests),
-            responses: ["received", "sent"].map(responses),
+            responses: ["received", "sent"].map(|dir| ResponseMetrics { dir, codes: BTreeMap::new() }),
             retransmissions: ["received", "sent"].map(retransmissions),
-            rejected: REJECTED
-                .map(|reason| Rising::new(counter!("baton_sip_rejected_total", "reason" => reason)))
-                .into(),
+            rejected: Rejected::default().by_reason().map(rejected).into(),
             dialogs: Part::new(gauge!("baton_sip_dialogs_active")),
             transactions: Part::new(gauge!("baton_sip_transactions_active")),
         }
@@ -131,49 +130,35 @@ impl SipMetrics {
         };
         set(&mut self.requests[0], &counters.requests_received);
         set(&mut self.requests[1], &counters.requests_sent);
-        set(&mut self.responses[0], &counters.responses_received);
-        set(&mut self.responses[1], &counters.responses_sent);
+        self.responses[0].publish(&counters.responses_received);
+        self.responses[1].publish(&counters.responses_sent);
+        let rejected = self.rejected.iter_mut().zip(counters.rejected.by_reason());
+        rejected.for_each(|(rising, (_, sum))| rising.set(sum));
         self.retransmissions[0].set(counters.retransmissions_received);
         self.retransmissions[1].set(counters.retransmissions_sent);
-        set(&mut self.rejected, &rejected(&counters.rejected));
         self.dialogs.set(counters.legs_active as f64);
         self.transactions.set(counters.transactions_active as f64);
     }
 }
 
-/// Why the endpoint refuses by itself, in the order of [`rejected`].
-const REJECTED: [&str; 13] = [
-    "bad_request",
-    "method",
-    "content",
-    "uri",
-    "extension",
-    "unknown",
-    "merged",
-    "hops",
-    "glare",
-    "order",
-    "draining",
-    "overload",
-    "version",
-];
+/// Responses of one direction. Handles are made as methods and codes occur: most of a closed set never do.
+struct ResponseMetrics {
+    dir: &'static str,
+    codes: BTreeMap<(&'static str, u16), Rising>,
+}
 
-fn rejected(sums: &Rejected) -> [u64; REJECTED.len()] {
-    [
-        sums.bad_request,
-        sums.method,
-        sums.content,
-        sums.uri,
-        sums.extension,
-        sums.unknown,
-        sums.merged,
-        sums.hops,
-        sums.glare,
-        sums.order,
-        sums.draining,
-        sums.overload,
-        sums.version,
-    ]
+impl ResponseMetrics {
+    fn publish(&mut self, responses: &Responses) {
+        for (method, code, sum) in responses.iter() {
+            let rising = || {
+                let code = Responses::label(code);
+                Rising::new(
+                    counter!("baton_sip_responses_total", "dir" => self.dir, "method" => method, "code" => code),
+                )
+            };
+            self.codes.entry((method, code)).or_insert_with(rising).set(sum);
+        }
+    }
 }
 
 struct MediaMetrics {
@@ -181,6 +166,7 @@ struct MediaMetrics {
     sums: Vec<Rising>,
     legs: Part,
     depth: Part,
+    transcoders: [[Part; CODEC_NAMES.len()]; CODEC_NAMES.len()],
 }
 
 /// The counters that are one sum each, in the order in which `MediaMetrics::publish` sets them.
@@ -206,6 +192,9 @@ impl MediaMetrics {
             legs: Part::new(gauge!("baton_media_legs_active")),
             // An average cannot be summed over shards: each has its own.
             depth: Part::new(gauge!("baton_jitter_buffer_depth_seconds", "shard" => index.to_string())),
+            transcoders: CODEC_NAMES.map(|from| {
+                CODEC_NAMES.map(|to| Part::new(gauge!("baton_transcoders", "from" => from, "to" => to)))
+            }),
         }
     }
 
@@ -227,6 +216,8 @@ impl MediaMetrics {
         ];
         self.sums.iter_mut().zip(sums).for_each(|(rising, sum)| rising.set(sum));
         self.legs.set(media.legs as f64);
+        let transcoders = self.transcoders.iter_mut().flatten().zip(media.transcoders.iter().flatten());
+        transcoders.for_each(|(part, &count)| part.set(count as f64));
         self.depth.set(media.target_ms as f64 / 1e3 / media.legs.max(1) as f64);
     }
 }
