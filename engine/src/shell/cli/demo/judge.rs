@@ -205,8 +205,8 @@ fn identity(facts: &mut Facts, outcome: &Outcome, account: &Account) {
     let same = !facts.call_id.is_empty()
         && [ai, person].iter().flatten().filter(|id| **id == facts.call_id).count() == 2;
     facts.check("one id in the API and at AI and person", same, facts.call_id.clone());
-    let handoffs = metric(&account.metrics, "baton_handoff_total", "result=\"completed\"").unwrap_or(0.0);
-    facts.check("the metrics count one completed handoff", handoffs == 1.0, format!("{handoffs}"));
+    let handoffs = metric(&account.metrics, "baton_handoff_total", "method=\"refer\"").unwrap_or(0.0);
+    facts.check("the metrics count one handoff by REFER", handoffs == 1.0, format!("{handoffs}"));
     let status = outcome.transfer_status;
     facts.check("the AI was told that a person has answered", status == 200, format!("status {status}"));
 }
