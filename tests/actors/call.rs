@@ -72,6 +72,22 @@ fn a_caller_from_an_unknown_address_is_forbidden() {
 }
 
 #[test]
+fn a_request_that_cannot_be_read_is_answered_with_where_it_came_from() {
+    run(async {
+        let stage = Stage::new().await;
+        let caller = Phone::new().await;
+        let invite = caller.invite(stage.sip(), "future", "");
+        let broken = invite.replacen("SIP/2.0\r\n", "SIP/3.0\r\n", 1);
+        caller.send(stage.sip(), &broken).await;
+        let (refused, _) = caller.hear("SIP/2.0 505").await;
+        // RFC 3581 §4: whoever asks by rport is told the port, broken as the rest may be.
+        let via = refused.header("Via").unwrap();
+        assert!(via.contains(&format!("rport={}", caller.address().port())), "{via}");
+        assert_eq!(stage.node.calls(), 0);
+    });
+}
+
+#[test]
 fn the_pages_for_machines_answer() {
     run(async {
         let stage = Stage::new().await;

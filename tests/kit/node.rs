@@ -17,7 +17,7 @@ use baton_engine::shard::{
     settle,
 };
 use baton_signaling::endpoint::{Flow, Transmit, Transport};
-use baton_signaling::message::Message;
+use baton_signaling::message::{Message, ParseError};
 use baton_signaling::{Time, earliest};
 use bytes::Bytes;
 
@@ -43,7 +43,7 @@ pub struct NodeSettings {
 struct World {
     sip: SocketAddr,
     packets: VecDeque<net::Datagram>,
-    messages: VecDeque<(Flow, Message)>,
+    messages: VecDeque<(Flow, Result<Message, ParseError>)>,
     out: Vec<net::Datagram>,
     open: BTreeSet<Pair>,
     owners: BTreeSet<CallKey>,
@@ -93,7 +93,7 @@ impl Io for World {
         assert!(self.open.remove(&pair), "{pair:?} closed but not open");
     }
 
-    fn receive_message(&mut self) -> Option<(Flow, Message)> {
+    fn receive_message(&mut self) -> Option<(Flow, Result<Message, ParseError>)> {
         self.messages.pop_front()
     }
 
@@ -202,19 +202,11 @@ impl Node {
             return;
         }
         let flow = Flow { transport: Transport::Udp, local: self.io.sip, remote: datagram.from };
-        match Message::parse(Bytes::from(datagram.bytes)) {
-            Ok(message) => self.io.messages.push_back((flow, message)),
-            Err(error) => {
-                self.malformed += 1;
-                // As the shell does: a broken request is answered, if it can be.
-                if let Some(response) = error.response() {
-                    self.io.out.push(net::Datagram {
-                        from: self.io.sip,
-                        to: datagram.from,
-                        bytes: response.to_bytes().to_vec(),
-                    });
-                }
-            }
+        let message = Message::parse(Bytes::from(datagram.bytes));
+        self.malformed += u64::from(message.is_err());
+        // As the shell does: a broken request is the endpoint's to answer, if it can be.
+        if message.as_ref().err().is_none_or(|error| error.status().is_some()) {
+            self.io.messages.push_back((flow, message));
         }
     }
 

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 
 use baton_signaling::endpoint::{Flow, Transmit};
-use baton_signaling::message::Message;
+use baton_signaling::message::{Message, ParseError};
 
 use super::{Outbox, Pair};
 use crate::call::{Incoming, Input};
@@ -58,8 +58,8 @@ pub trait Io {
     /// Closes both sockets of a pair.
     fn close_ports(&mut self, pair: Pair);
 
-    /// The next SIP message for this shard.
-    fn receive_message(&mut self) -> Option<(Flow, Message)>;
+    /// The next SIP message for this shard, or what is wrong with one that deserves an answer all the same.
+    fn receive_message(&mut self) -> Option<(Flow, Result<Message, ParseError>)>;
 
     /// Sends a SIP message; `false`: its flow cannot carry it.
     fn send_message(&mut self, transmit: Transmit) -> bool;

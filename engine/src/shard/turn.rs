@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use baton_signaling::endpoint::{Event, Flow, Leg};
-use baton_signaling::message::{Headers, Message, Request};
+use baton_signaling::message::{Headers, Message, ParseError, Request};
 use baton_signaling::{Time, earliest};
 
 use super::sessions::{Out, Panicked};
@@ -132,9 +132,12 @@ impl Shard {
     }
 
     /// A panic over one message costs that message; its transaction ends by its timers.
-    fn handle_message(&mut self, now: Time, flow: Flow, message: Message) {
+    fn handle_message(&mut self, now: Time, flow: Flow, message: Result<Message, ParseError>) {
         let endpoint = &mut self.endpoint;
-        let walked = catch_unwind(AssertUnwindSafe(|| endpoint.handle_message(now, flow, message)));
+        let walked = catch_unwind(AssertUnwindSafe(|| match message {
+            Ok(message) => endpoint.handle_message(now, flow, message),
+            Err(error) => endpoint.handle_malformed(now, flow, &error),
+        }));
         self.tally.panics += u64::from(walked.is_err());
     }
 

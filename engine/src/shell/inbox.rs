@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use baton_signaling::endpoint::Flow;
-use baton_signaling::message::{Field, Message, Method};
+use baton_signaling::message::{Field, Message, Method, ParseError};
 use crossbeam::queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -28,7 +28,7 @@ pub(crate) enum Pushed {
 /// The queue of one shard.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    queue: ArrayQueue<(Flow, Message)>,
+    queue: ArrayQueue<(Flow, Result<Message, ParseError>)>,
     bell: Bell,
     refused: AtomicU64,
     lost: AtomicU64,
@@ -62,8 +62,8 @@ impl Inbox {
     }
 
     /// Hands a message to the shard and wakes it.
-    pub(crate) fn push(&self, flow: Flow, message: Message) -> Pushed {
-        if begins_a_call(&message) && self.queue.len() > INBOX_MESSAGES / 2 {
+    pub(crate) fn push(&self, flow: Flow, message: Result<Message, ParseError>) -> Pushed {
+        if message.as_ref().is_ok_and(begins_a_call) && self.queue.len() > INBOX_MESSAGES / 2 {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Pushed::Refused;
         }
@@ -76,7 +76,7 @@ impl Inbox {
     }
 
     /// The message that waits longest.
-    pub(crate) fn pop(&self) -> Option<(Flow, Message)> {
+    pub(crate) fn pop(&self) -> Option<(Flow, Result<Message, ParseError>)> {
         self.queue.pop()
     }
 
@@ -159,12 +159,14 @@ mod tests {
 
     use super::*;
 
-    fn request(method: &str, to: &str) -> Message {
+    fn request(method: &str, to: &str) -> Result<Message, ParseError> {
         let text = format!(
             "{method} sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKa\r\nFrom: <sip:a@b>;tag=1\r\n\
              To: {to}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
         );
-        Message::parse(Bytes::from(text)).unwrap()
+        let message = Message::parse(Bytes::from(text));
+        assert!(message.is_ok());
+        message
     }
 
     fn flow() -> Flow {

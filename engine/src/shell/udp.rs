@@ -130,9 +130,11 @@ impl Reader {
             Ok(message) => self.route(flow, message),
             Err(error) => {
                 // Its Call-ID may be what cannot be read: the first inbox counts for all.
-                self.inboxes.iter().take(1).for_each(|inbox| inbox.unreadable());
-                if let Some(response) = error.response() {
-                    self.answer(flow, &response);
+                let Some(inbox) = self.inboxes.first() else { return };
+                inbox.unreadable();
+                // The endpoint answers without keeping anything, so any shard's will do.
+                if error.status().is_some() {
+                    inbox.push(flow, Err(error));
                 }
             }
         }
@@ -146,7 +148,7 @@ impl Reader {
             Message::Request(request) => Some(request.clone()),
             Message::Response(_) => None,
         };
-        if let (Pushed::Refused, Some(request)) = (inbox.push(flow, message), refusal) {
+        if let (Pushed::Refused, Some(request)) = (inbox.push(flow, Ok(message)), refusal) {
             self.refuse(flow, &request);
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use actix::Addr;
 use actix::prelude::SendError;
 use baton_signaling::endpoint::{Flow, Transmit};
-use baton_signaling::message::Message;
+use baton_signaling::message::{Message, ParseError};
 
 use super::actors::{CallActor, ShardCell, Tell};
 use super::inbox::{Inbox, InboxCounts};
@@ -164,7 +164,7 @@ impl Io for World {
         self.pairs[index(pair)] = None;
     }
 
-    fn receive_message(&mut self) -> Option<(Flow, Message)> {
+    fn receive_message(&mut self) -> Option<(Flow, Result<Message, ParseError>)> {
         self.inbox.pop()
     }
 
