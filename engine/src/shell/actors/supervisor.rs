@@ -71,7 +71,7 @@ impl Watch {
         self.ended.push_back(Arc::from(record));
     }
 
-    /// What to do about calls whose deadline passed more than [`STUCK_AFTER`] ago. One that was told is given as long
+    /// What to do about calls whose deadline passed more than `STUCK_AFTER` ago. One that was told is given as long
     /// again; one that is cut is known no more.
     pub fn stuck(&mut self, now: Time) -> Vec<Remedy> {
         let mut remedies = Vec::new();
@@ -97,7 +97,7 @@ impl Watch {
         (self.calls.len(), self.calls.values().filter(to_person).count())
     }
 
-    /// The call of this id, if it lives or was one of the last [`ENDED_CALLS`] to end.
+    /// The call of this id, if it lives or was one of the last `ENDED_CALLS` to end.
     pub fn find(&self, id: &str) -> Option<Found> {
         let living = self.calls.iter().find(|(_, known)| known.id == id).map(|(&key, _)| Found::Living(key));
         living.or_else(|| {
