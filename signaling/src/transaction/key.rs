@@ -84,10 +84,11 @@ impl Identity {
         }
     }
 
-    /// What the same request has in common with itself by another way (§8.2.2.2); `None` within dialogs.
+    /// What the same request has in common with itself by another way (§8.2.2.2); `None` within dialogs, and for a
+    /// CANCEL, which knows nothing but its own hop: one that matches no transaction gets 481 (§9.2).
     pub(crate) fn merge_key(&self, method: &Method) -> Option<MergeKey> {
         let parts: [&[u8]; 4] = [&self.call_id, &self.from_tag, &self.cseq.to_be_bytes(), method.as_bytes()];
-        self.to_tag.is_empty().then(|| MergeKey(join(&parts)))
+        (self.to_tag.is_empty() && *method != Method::Cancel).then(|| MergeKey(join(&parts)))
     }
 }
 
@@ -165,5 +166,6 @@ mod tests {
         assert_eq!(merge(&one), merge(&two));
         assert_ne!(merge(&one), merge(&request("INVITE", "SIP/2.0/UDP p1;branch=z9hG4bK1", TO, 2)));
         assert_eq!(merge(&request("BYE", "SIP/2.0/UDP p1;branch=z9hG4bK1", TO_TAGGED, 2)), None);
+        assert_eq!(merge(&request("CANCEL", "SIP/2.0/UDP p1;branch=z9hG4bK1", TO, 1)), None);
     }
 }
