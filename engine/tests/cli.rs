@@ -117,6 +117,25 @@ fn serve_refuses_what_check_refuses_and_check_takes_the_embedded_settings() {
 }
 
 #[test]
+fn a_sound_that_cannot_be_played_is_a_fault_of_its_field() {
+    let folder = Folder::new("sound");
+    let wav = folder.0.join("music.wav");
+    std::fs::write(&wav, b"ID3, and no RIFF").unwrap();
+    let embedded = include_str!("../assets/baton.toml");
+    let text = embedded.replace("hold_audio   = \"builtin\"", &format!("hold_audio = \"{}\"", wav.display()));
+    assert_ne!(text, embedded, "the embedded settings name their hold audio");
+    let file = folder.file(&text);
+    for command in [vec!["check", file.to_str().unwrap()], vec!["serve", "--config", file.to_str().unwrap()]]
+    {
+        let output = baton(&command);
+        assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+        for part in ["queues[0].hold_audio", "music.wav", "no WAV file"] {
+            assert!(told(&output).contains(part), "{part} is not in: {}", told(&output));
+        }
+    }
+}
+
+#[test]
 fn a_demo_that_cannot_write_says_where() {
     let demo = baton(&["demo", "--out", "/proc/baton-demo"]);
     assert_one_sentence(&demo, 1, &["/proc/baton-demo"]);

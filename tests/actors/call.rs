@@ -27,11 +27,13 @@ fn a_call_is_bridged_shown_and_ended_by_the_caller() {
         assert!(ended.contains("\"end\":\"caller_hung_up\"") && ended.contains("\"timeline\""), "{ended}");
         let list = stage.http("GET /v1/calls").await;
         assert!(!list.contains(id), "only living calls are listed: {list}");
-        let unknown = stage.http("GET /v1/calls/0123").await;
-        assert!(
-            unknown.starts_with("HTTP/1.1 404") && unknown.contains("application/problem+json"),
-            "{unknown}"
-        );
+        for id in ["0123", "%ff"] {
+            let unknown = stage.http(&format!("GET /v1/calls/{id}")).await;
+            assert!(
+                unknown.starts_with("HTTP/1.1 404") && unknown.contains("application/problem+json"),
+                "{unknown}"
+            );
+        }
     });
 }
 

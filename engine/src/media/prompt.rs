@@ -2,6 +2,8 @@
 //!
 //! They run through each leg's own encoder, so that the stream stays one stream. Finding and reading files is the shell's.
 
+use std::fmt;
+
 use baton_codecs::Rate;
 use baton_codecs::fade::{Ramp, mix};
 use baton_codecs::resample::Resampler;
@@ -22,6 +24,18 @@ pub enum PromptError {
     Length,
     /// All 65 535 prompt numbers are taken.
     TooMany,
+}
+
+impl fmt::Display for PromptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotWav => write!(f, "it is no WAV file, or cut short"),
+            Self::NotPcm16 => write!(f, "it is not 16-bit PCM"),
+            Self::Rate(hz) => write!(f, "its rate is {hz} Hz, not 8000, 16000 or 48000"),
+            Self::Length => write!(f, "it is empty or longer than {PROMPT_SECONDS_MAX} seconds"),
+            Self::TooMany => write!(f, "there are too many sounds"),
+        }
+    }
 }
 
 /// Longest prompt, in seconds: ten minutes are 9.6 MB, held once for all calls.

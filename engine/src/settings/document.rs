@@ -125,9 +125,9 @@ impl<'a> Table<'a> {
         self.note(at, format!("not supported yet: {what}"));
     }
 
-    /// Whether a file is there.
-    pub(super) fn exists(&self, path: &Path) -> bool {
-        (self.document.world.exists)(path)
+    /// Why a sound file cannot be played, if so.
+    pub(super) fn sound_fault(&self, path: &Path) -> Option<String> {
+        (self.document.world.sound_fault)(path)
     }
 
     fn field(&self, key: &str) -> String {

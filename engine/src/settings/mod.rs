@@ -80,8 +80,8 @@ impl fmt::Display for Issue {
 pub struct Surroundings<'a> {
     /// The value of an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
-    /// Whether a file is there to be read.
-    pub exists: &'a dyn Fn(&Path) -> bool,
+    /// Why a sound file cannot be played, as the rest of a sentence that names it, if so.
+    pub sound_fault: &'a dyn Fn(&Path) -> Option<String>,
 }
 
 impl Settings {
@@ -100,7 +100,7 @@ impl Settings {
 
     /// The settings of [`EMBEDDED`].
     pub fn embedded() -> Self {
-        let world = Surroundings { env: &|_| None, exists: &|_| false };
+        let world = Surroundings { env: &|_| None, sound_fault: &|_| None };
         Self::read(EMBEDDED, &world).expect("the embedded settings are tested")
     }
 

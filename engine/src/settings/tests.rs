@@ -25,7 +25,10 @@ queue = "people"
 
 fn read(text: &str) -> Result<Settings, Vec<Issue>> {
     let env = |name: &str| (name == "TOKEN").then(|| "hunter2".to_owned());
-    Settings::read(text, &Surroundings { env: &env, exists: &|path| path == Path::new("there.wav") })
+    let sound_fault = |path: &Path| {
+        (path != Path::new("there.wav")).then(|| format!("there is no file {}", path.display()))
+    };
+    Settings::read(text, &Surroundings { env: &env, sound_fault: &sound_fault })
 }
 
 /// The faults of SMALL with `from` replaced by `to`, as `field: problem`.
@@ -429,7 +432,7 @@ fn what_context_may_hold_is_checked() {
 
 #[test]
 fn a_report_names_file_line_and_field() {
-    let world = Surroundings { env: &|_| None, exists: &|_| false };
+    let world = Surroundings { env: &|_| None, sound_fault: &|_| None };
     let good = report(EMBEDDED, "baton.toml", &world);
     assert_eq!(good.text, "baton.toml: good: 1 flow, 2 peers, 1 queue, 1 agent, up to 1000 calls at once\n");
     assert_eq!(good.faults, 0);

@@ -110,14 +110,14 @@ pub(super) fn network(table: &Table<'_>, text: &Found<String>) -> Option<Network
     }
 }
 
-/// A sound: "builtin", or a WAV file that is there.
+/// A sound: "builtin", or a WAV file that can be played.
 pub(super) fn sound(table: &Table<'_>, key: &'static str, builtin: Sound) -> Sound {
     let Some(found) = table.string(key).filter(|found| found.value != "builtin") else { return builtin };
     let path = PathBuf::from(&found.value);
     if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav")) {
         table.note(&found.at, "must be \"builtin\" or a .wav file");
-    } else if !table.exists(&path) {
-        table.note(&found.at, format!("there is no file {}", found.value));
+    } else if let Some(fault) = table.sound_fault(&path) {
+        table.note(&found.at, fault);
     }
     Sound::File(path)
 }

@@ -60,7 +60,7 @@ impl fmt::Display for StartError {
             Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
             Self::System(error) => write!(f, "the system refuses what the node needs: {error}"),
             Self::Sound { at, error } => {
-                write!(f, "sound {} of the settings cannot be played: {error:?}", at + 1)
+                write!(f, "sound {} of the settings cannot be played: {error}", at + 1)
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,22 @@ pub struct SoundError {
 impl fmt::Display for SoundError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot read the sound {}: {}", self.file.display(), self.error)
+    }
+}
+
+/// Why a sound file of the settings cannot be played, as the rest of a sentence that names it; `None` if it can.
+pub(crate) fn sound_fault(file: &Path) -> Option<String> {
+    let name = file.display();
+    // Nothing but a file: a pipe would be waited for.
+    if !file.is_file() {
+        return Some(format!("there is no file {name}"));
+    }
+    match std::fs::read(file) {
+        Ok(bytes) => {
+            let error = Prompts::new().add_wav(&bytes).err()?;
+            Some(format!("{name} cannot be played: {error}"))
+        }
+        Err(error) => Some(format!("{name} cannot be read: {error}")),
     }
 }
 

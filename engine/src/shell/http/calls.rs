@@ -1,6 +1,7 @@
 //! `GET /v1/calls`, `GET /v1/calls/{id}`, `DELETE /v1/calls/{id}`.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,6 +12,9 @@ use super::problem::Problem;
 use crate::call::Input;
 use crate::shell::actors::{CallBrief, Deliver, Describe, FindCall, Found, ListCalls};
 use crate::shell::limits::API_PATIENCE;
+
+/// The id in a path, which need not be UTF-8.
+type Id = Result<Path<String>, PathRejection>;
 
 /// The answer to `GET /v1/calls`.
 #[derive(Serialize)]
@@ -33,7 +37,8 @@ pub(super) async fn list(State(api): State<Api>) -> Result<Json<Calls>, Problem>
 }
 
 /// One call: state, legs, context, timeline. One that has ended is shown as it stood then, for as long as it is kept.
-pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn show(State(api): State<Api>, id: Id) -> Result<Response, Problem> {
+    let id = readable(id)?;
     let key = match find(&api, &id).await? {
         Found::Living(key) => key,
         Found::Ended(call) => return Ok(Json(call.as_ref()).into_response()),
@@ -51,7 +56,8 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Resu
 }
 
 /// Ends a call: BYE on every leg.
-pub(super) async fn end(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn end(State(api): State<Api>, id: Id) -> Result<StatusCode, Problem> {
+    let id = readable(id)?;
     let Found::Living(key) = find(&api, &id).await? else { return Err(unknown()) };
     let shard = api.shards.get(usize::from(key.shard())).ok_or_else(unknown)?;
     let told = tokio::time::timeout(API_PATIENCE, shard.send(Deliver(key, Input::HangUp))).await;
@@ -59,6 +65,11 @@ pub(super) async fn end(State(api): State<Api>, Path(id): Path<String>) -> Resul
         true => Ok(StatusCode::ACCEPTED),
         false => Err(unknown()),
     }
+}
+
+/// An id that is no text at all is that of no call.
+fn readable(id: Id) -> Result<String, Problem> {
+    id.map(|Path(id)| id).map_err(|_| unknown())
 }
 
 async fn find(api: &Api, id: &str) -> Result<Found, Problem> {

@@ -239,7 +239,7 @@ ai = "polyai"
 queue = "snapcall_agents"
 "#
     );
-    let world = Surroundings { env: &|_| None, exists: &|_| false };
+    let world = Surroundings { env: &|_| None, sound_fault: &|_| None };
     Settings::read(&text, &world)
         .unwrap_or_else(|issues| panic!("the demo's own settings are wrong: {issues:?}"))
 }
