@@ -56,6 +56,7 @@ pub(crate) fn settings() -> CallSettings {
         queues: BTreeMap::from([("people".to_owned(), queue.clone()), ("sales".to_owned(), queue)]),
         hosts: vec!["127.0.0.1".to_owned()],
         from_host: "127.0.0.1:5060".to_owned(),
+        media_host: [127, 0, 0, 1].into(),
         timers: CallTimers::default(),
         handoffs_per_call: 2,
     }

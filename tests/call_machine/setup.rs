@@ -207,3 +207,17 @@ fn no_port_for_the_caller_gets_503() {
     assert_eq!(rejected(&script.take()).unwrap().0, 503);
     assert_eq!(script.call.end_reason(), Some(EndReason::NoPort));
 }
+
+#[test]
+fn an_offer_is_measured_by_the_family_of_our_media_not_of_our_signalling() {
+    let mut settings = settings();
+    settings.media_host = "::1".parse().unwrap();
+    let mut script = Script::begin(settings.clone(), "support", Some(caller_offer()));
+    let actions = script.take();
+    assert_eq!((rejected(&actions).unwrap().0, dialed(&actions)), (488, None));
+    let offer = String::from_utf8(caller_offer().to_vec()).unwrap();
+    let mapped = offer.replace("IN IP4 127.0.0.9", "IN IP6 ::9");
+    let mut script = Script::begin(settings, "support", Some(mapped.into()));
+    let actions = script.take();
+    assert!(dialed(&actions).is_some() && rejected(&actions).is_none(), "{actions:?}");
+}

@@ -1,5 +1,6 @@
 //! The caller's leg: taken in, rung, answered, asked whether it still lives, let go.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -80,7 +81,8 @@ impl Call {
 
     /// Chooses the caller's codec by its peer's own order, before there is a port to answer with.
     fn choose_codec(&mut self, offer: &[u8]) -> Result<(), Refusal> {
-        let ours = self.capabilities(self.caller(), self.source);
+        // Any port will do: the answer is read for its codec and thrown away.
+        let ours = self.capabilities(self.caller(), SocketAddr::new(self.settings.media_host, 9));
         let answer = sdp::negotiate(offer, &ours, Origin { id: 1, version: 1 })?;
         self.caller_codec = Some(answer.media.payload.encoding);
         Ok(())

@@ -2,6 +2,7 @@
 //! node and never changed after start. Left out: what only transports, media or the queues themselves need.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::call::Header;
@@ -21,6 +22,8 @@ pub struct CallSettings {
     pub hosts: Vec<String>,
     /// The host and port written into the From of legs we begin ("203.0.113.7:5060").
     pub from_host: String,
+    /// The address written into SDP for RTP; offers of the other IP family cannot be answered.
+    pub media_host: IpAddr,
     /// How long things may take.
     pub timers: CallTimers,
     /// How often, per call, a caller is given back to the AI before the announcement is all that is left.

@@ -137,6 +137,7 @@ mod tests {
             queues: BTreeMap::from([("sales desk".to_owned(), queue.clone()), ("sales".to_owned(), queue)]),
             hosts: vec!["baton.example".to_owned(), "127.0.0.1".to_owned()],
             from_host: "127.0.0.1:5060".to_owned(),
+            media_host: std::net::Ipv4Addr::LOCALHOST.into(),
             timers: CallTimers::default(),
             handoffs_per_call: 5,
         }

@@ -206,6 +206,7 @@ fn call(settings: &Settings, sounds: &Sounds<'_>) -> CallSettings {
         queues: call_queues(settings, sounds),
         hosts: hosts.map(|host| host.to_string()).collect(),
         from_host: from.map(|from| from.to_string()).unwrap_or_default(),
+        media_host: sip.advertise.unwrap_or(settings.media.address),
         timers: CallTimers {
             ai_provisional: timers.ai_provisional,
             ai_answer: timers.ai_answer,

@@ -97,6 +97,7 @@ impl WorldBuilder {
                 queues: BTreeMap::from([("snapcall_agents".into(), call_queue)]),
                 hosts: vec![NODE.ip().to_string()],
                 from_host: NODE.to_string(),
+                media_host: NODE.ip(),
                 timers: CallTimers::default(),
                 handoffs_per_call: 5,
             },

@@ -110,6 +110,7 @@ mod tests {
             queues: Default::default(),
             hosts: Vec::new(),
             from_host: String::new(),
+            media_host: std::net::Ipv4Addr::LOCALHOST.into(),
             timers: CallTimers::default(),
             handoffs_per_call: 5,
         };
