@@ -14,7 +14,60 @@ fn what_the_ai_says_before_the_caller_can_hear_is_played_from_its_start() {
     world.open(CALLER, Kind::Opus, 20);
     world.order(Order::Bridge { with: AI });
     world.run(2000);
-    let sound = world.phone(CALLER).sound();
-    let loud = sound.chunks(80).filter(|window| tones(window).contains(&tone_of(AI))).count() * 10;
+    let loud = ms_heard(&world);
     assert!((270..=330).contains(&loud), "{loud} ms of 300");
+}
+
+/// Milliseconds of the AI's tone at the caller.
+fn ms_heard(world: &World) -> usize {
+    let sound = world.phone(CALLER).sound();
+    sound.chunks(80).filter(|window| tones(window).contains(&tone_of(AI))).count() * 10
+}
+
+#[test]
+fn what_overtakes_the_answer_is_played_from_its_start() {
+    for caller in [Kind::Opus, Kind::Pcmu] {
+        let mut world = World::new(2);
+        world.add(AI, Kind::Pcmu, 20);
+        world.run(300);
+        let config = world.config(AI);
+        world.order(Order::Open { leg: AI, config });
+        world.open(CALLER, caller, 20);
+        world.order(Order::Bridge { with: AI });
+        world.run(200);
+        world.phone_mut(AI).speaks = false;
+        world.run(2000);
+        let loud = ms_heard(&world);
+        assert!((470..=530).contains(&loud), "{loud} ms of 500 to {caller:?}");
+    }
+}
+
+#[test]
+fn of_a_minute_of_ringing_tones_at_most_half_a_second_is_played_after_the_answer() {
+    let mut world = World::new(3);
+    world.add(AI, Kind::Pcmu, 20);
+    world.run(60_000);
+    world.phone_mut(AI).speaks = false;
+    let config = world.config(AI);
+    world.order(Order::Open { leg: AI, config });
+    world.open(CALLER, Kind::Opus, 20);
+    world.order(Order::Bridge { with: AI });
+    world.run(2000);
+    let loud = ms_heard(&world);
+    assert!(loud <= 530, "{loud} ms");
+}
+
+#[test]
+fn a_straggler_of_a_leg_that_is_over_is_refused() {
+    let mut world = World::new(4);
+    world.open(CALLER, Kind::Opus, 20);
+    world.open(AGENT, Kind::Pcmu, 20);
+    world.add(AI, Kind::Pcmu, 20);
+    world.run(100);
+    let config = world.config(AI);
+    world.order(Order::Open { leg: AI, config });
+    world.phone_mut(AI).speaks = false;
+    world.order(Order::Bridge { with: AI });
+    world.run(1000);
+    assert_eq!(ms_heard(&world), 0);
 }

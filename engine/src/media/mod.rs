@@ -3,6 +3,7 @@
 mod coder;
 mod delay;
 mod dtmf;
+mod early;
 mod jitter;
 mod latch;
 mod leg;

@@ -13,6 +13,7 @@ use baton_signaling::Time;
 
 use super::coder::Codec;
 use super::dtmf::Seen;
+use super::early::Early;
 use super::leg::Leg;
 use super::outgoing::Passing;
 use super::ring::PAYLOAD_BYTES_MAX;
@@ -148,6 +149,9 @@ pub struct Session {
     /// Changed by orders only: the owner asks after them, and a leg may go in a tick.
     pub(super) tick_ms: u8,
     ended: bool,
+    early: Early,
+    /// The latest leg that was ever opened: packets of those before it are stragglers.
+    opened: Option<LegId>,
 }
 
 /// Events on their way to the call, bounded.
@@ -194,6 +198,8 @@ impl Session {
             tick_due: None,
             tick_ms: 20,
             ended: false,
+            early: Early::default(),
+            opened: None,
         }
     }
 
@@ -201,7 +207,12 @@ impl Session {
     /// does nothing.
     pub fn apply(&mut self, now: Time, order: Order, out: &mut impl Sink) {
         match order {
-            Order::Open { leg, config } => self.open(now, leg, config),
+            Order::Open { leg, config } => {
+                self.open(now, leg, config);
+                for mut packet in self.early.take(now, leg) {
+                    self.handle_packet(packet.at, leg, Lane::Rtp, packet.from, &mut packet.bytes, out);
+                }
+            }
             Order::Update { leg, config } => self.update(now, leg, config),
             Order::Close { leg } => self.close(now, leg, out),
             Order::Bridge { with } => {
@@ -241,7 +252,10 @@ impl Session {
         let random = &mut self.random;
         let leg = Leg::new(now, id, config, &self.params, self.cname.clone(), || random.draw());
         match leg {
-            Ok(Some(leg)) if !refused => self.legs.push(leg),
+            Ok(Some(leg)) if !refused => {
+                self.legs.push(leg);
+                self.opened = self.opened.max(Some(id));
+            }
             _ => self.counters.legs_refused += 1,
         }
     }
@@ -298,7 +312,11 @@ impl Session {
         out: &mut impl Sink,
     ) {
         let Some(at) = self.index(leg).filter(|at| self.legs[*at].closing.is_none()) else {
-            self.counters.packets_rejected += 1;
+            if lane == Lane::Rtp && !self.ended && Some(leg) > self.opened {
+                self.early.keep(now, leg, from, packet);
+            } else {
+                self.counters.packets_rejected += 1;
+            }
             return;
         };
         if lane == Lane::Rtcp || is_rtcp(packet) {
