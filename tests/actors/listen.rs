@@ -41,7 +41,9 @@ fn a_call_over_ipv6_is_bridged_with_sound_both_ways() {
         let uri = format!("sip:ai@{}", ai.address());
         let six = |plan: &mut Plan| {
             (plan.sip, plan.media) = (vec!["[::1]:0".parse().unwrap()], "::1".parse().unwrap());
-            Arc::make_mut(&mut plan.call).peers.get_mut("polyai").unwrap().uris = vec![uri];
+            let call = Arc::make_mut(&mut plan.call);
+            call.media_host = plan.media;
+            call.peers.get_mut("polyai").unwrap().uris = vec![uri];
         };
         let stage = Stage::with(six).await;
         let talk = Talk::begin(Phone::at("::1").await, stage.sip(), &ai, "six").await;
