@@ -11,7 +11,9 @@ use baton_codecs::opus::{OpusEncoder, Settings};
 use baton_codecs::tone::Tone;
 use baton_codecs::{Encoder, Rate};
 use baton_engine::key::LegId;
-use baton_engine::media::{Lane, LegConfig, Order, Payload, Prompt, Prompts, Session, SessionParams, Sink};
+use baton_engine::media::{
+    Lane, LegConfig, Limits, Order, Payload, Prompt, Prompts, Repair, Session, SessionParams, Sink,
+};
 use baton_signaling::Time;
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -52,6 +54,8 @@ fn config(leg: LegId, opus: bool) -> LegConfig {
         ptime_ms: 20,
         send: true,
         receive: true,
+        limits: Limits::default(),
+        repair: Repair::Auto,
     }
 }
 

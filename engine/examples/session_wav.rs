@@ -16,7 +16,9 @@ use baton_codecs::opus::{OpusDecoder, OpusEncoder, Settings};
 use baton_codecs::resample::Resampler;
 use baton_codecs::{Decoder, Encoder, Rate};
 use baton_engine::key::LegId;
-use baton_engine::media::{Lane, LegConfig, Order, Payload, Prompts, Session, SessionParams, Sink};
+use baton_engine::media::{
+    Lane, LegConfig, Limits, Order, Payload, Prompts, Repair, Session, SessionParams, Sink,
+};
 use baton_signaling::Time;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -65,6 +67,8 @@ fn config(leg: LegId) -> LegConfig {
         ptime_ms: 20,
         send: true,
         receive: true,
+        limits: Limits::default(),
+        repair: Repair::Auto,
     }
 }
 

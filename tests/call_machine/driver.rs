@@ -23,6 +23,7 @@ pub(crate) fn settings() -> CallSettings {
         uris: uris.iter().map(|uri| (*uri).to_owned()).collect(),
         headers: Vec::new(),
         refer_to: vec!["sip:*@transfer.example".to_owned()],
+        ..CallPeer::default()
     };
     let queue = CallQueue {
         peer: "snapcall".to_owned(),

@@ -10,6 +10,7 @@ mod held;
 mod jitter;
 mod odd_packets;
 mod packet_lengths;
+mod relay;
 mod renegotiated;
 mod reports;
 mod ticks;

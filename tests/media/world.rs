@@ -9,8 +9,8 @@ use baton_codecs::tone::{Tone, amplitude};
 use baton_codecs::{Decoder, Encoder, Rate};
 use baton_engine::key::LegId;
 use baton_engine::media::{
-    Lane, LegConfig, MediaEvent, Order, Payload, Prompt, Prompts, Session, SessionParams, Sink,
-    TelephoneEvent,
+    Lane, LegConfig, Limits, MediaEvent, Order, Payload, Prompt, Prompts, Repair, Session, SessionParams,
+    Sink, TelephoneEvent,
 };
 use baton_signaling::Time;
 
@@ -253,6 +253,8 @@ impl World {
             ptime_ms: phone.ptime as u8,
             send: true,
             receive: true,
+            limits: Limits::default(),
+            repair: Repair::Auto,
         }
     }
 

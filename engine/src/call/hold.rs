@@ -69,7 +69,7 @@ impl Call {
     }
 
     fn update_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
-        let config = leg_config(media);
+        let config = leg_config(media, self.repair_of(id));
         let Some(leg) = self.leg_mut(id) else { return };
         let (before, after) = (leg.held, !config.send);
         leg.held = after;

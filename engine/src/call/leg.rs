@@ -13,7 +13,7 @@ use crate::call::call::Call;
 use crate::call::record::LegSnapshot;
 use crate::call::{Action, LegEnd, Moment, NoPort, Timer, leg_config};
 use crate::key::LegId;
-use crate::media::{LegConfig, Order};
+use crate::media::{LegConfig, Order, Repair};
 use crate::queue::{OfferId, Outcome, QueueRequest};
 
 /// Legs kept for the record; beyond it the oldest that are over are forgotten. A handoff over twenty agents takes
@@ -295,6 +295,12 @@ impl Call {
         }
     }
 
+    /// Whether a leg's peer wants it repaired.
+    pub(super) fn repair_of(&self, id: LegId) -> Repair {
+        let peer = self.leg(id).and_then(|leg| self.settings.peers.get(&leg.peer));
+        peer.map_or(Repair::Auto, |peer| peer.repair)
+    }
+
     /// What we can do on a leg that has its port.
     pub(super) fn capabilities_of(&self, id: LegId) -> Option<Capabilities> {
         let leg = self.leg(id)?;
@@ -319,7 +325,7 @@ impl Call {
 
     /// A leg has been answered and is opened for media.
     pub(super) fn open_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
-        let config = leg_config(media);
+        let config = leg_config(media, self.repair_of(id));
         let Some(leg) = self.leg_mut(id) else { return };
         leg.held = !config.send;
         leg.config = Some(config.clone());

@@ -2,13 +2,17 @@
 //!
 //! It leaves out which codec a name means; that is the leg's business.
 
-use baton_signaling::sdp::Negotiated;
+use baton_signaling::sdp::{Negotiated, OpusFormat};
 
-use crate::media::{LegConfig, Payload, TelephoneEvent};
+use crate::media::{LegConfig, Limits, Payload, Repair, TelephoneEvent};
 
-/// How a leg speaks after this offer and answer.
-pub fn leg_config(media: &Negotiated) -> LegConfig {
+/// How a leg speaks after this offer and answer, if its peer wants it repaired like this.
+pub fn leg_config(media: &Negotiated, repair: Repair) -> LegConfig {
     let payload = &media.payload;
+    // Read whatever the codec is: other formats have none of these names.
+    let opus = OpusFormat::read(&payload.format);
+    let longer = opus.ptime_ms_min.map_or(0, |ms| u8::try_from(ms).unwrap_or(u8::MAX));
+    let ptime_ms = media.ptime_ms.max(longer).min(media.ptime_ms_max);
     LegConfig {
         remote: media.remote,
         remote_rtcp: media.remote_rtcp,
@@ -23,9 +27,18 @@ pub fn leg_config(media: &Negotiated) -> LegConfig {
         telephone_event: media
             .telephone_event
             .map(|event| TelephoneEvent { number: event.number, clock: event.clock }),
-        ptime_ms: frame_ms(&payload.encoding, media.ptime_ms),
+        ptime_ms: frame_ms(&payload.encoding, ptime_ms),
         send: media.send,
         receive: media.receive,
+        limits: Limits {
+            ptime_ms_max: media.ptime_ms_max,
+            bitrate_max: opus.bitrate_max,
+            stereo: opus.stereo,
+            fec: opus.fec,
+            dtx: opus.dtx,
+            cbr: opus.cbr,
+        },
+        repair,
     }
 }
 
@@ -53,7 +66,10 @@ mod tests {
             rtcp_mux: false,
             direction: Direction::SendRecv,
         };
-        leg_config(&sdp::negotiate(offer.as_bytes(), &ours, Origin { id: 1, version: 1 }).unwrap().media)
+        leg_config(
+            &sdp::negotiate(offer.as_bytes(), &ours, Origin { id: 1, version: 1 }).unwrap().media,
+            Repair::Auto,
+        )
     }
 
     const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
@@ -77,8 +93,26 @@ mod tests {
             ptime_ms: 30,
             send: false,
             receive: true,
+            limits: Limits::default(),
+            repair: Repair::Auto,
         };
         assert_eq!(answer_to(OFFER, "PCMU"), expected);
+    }
+
+    #[test]
+    fn what_an_opus_receiver_wishes_bounds_what_it_is_sent() {
+        let wishes = "minptime=40;useinbandfec=1;usedtx=1;cbr=1;stereo=1;maxaveragebitrate=16000";
+        let leg =
+            answer_to(&OFFER.replace("useinbandfec=1", wishes).replace("a=ptime:30", "a=ptime:10"), "opus");
+        let limits = Limits {
+            ptime_ms_max: 60,
+            bitrate_max: Some(16_000),
+            stereo: true,
+            fec: true,
+            dtx: true,
+            cbr: true,
+        };
+        assert_eq!((leg.limits, leg.ptime_ms), (limits, 40));
     }
 
     #[test]

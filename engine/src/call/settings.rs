@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::call::Header;
-use crate::media::Prompt;
+use crate::media::{Prompt, Repair};
 use crate::settings::ContextRules;
 
 /// What all calls of a node share.
@@ -93,6 +93,8 @@ pub struct CallPeer {
     pub headers: Vec<Header>,
     /// Where its REFER may point besides our own names and queues: SIP URIs with one `*` that stands for any run of characters.
     pub refer_to: Vec<String>,
+    /// Whether what its legs send is repaired where it could be relayed.
+    pub repair: Repair,
 }
 
 /// What a call needs to know of a queue.

@@ -67,6 +67,11 @@ impl Codec {
         }
     }
 
+    /// A payload of two channels.
+    pub(crate) fn is_stereo(self, payload: &[u8]) -> bool {
+        self == Self::Opus && Toc::of(payload).is_ok_and(Toc::is_stereo)
+    }
+
     /// A decoder at the start of its stream. Errors: those of the codec's library.
     pub(crate) fn decoder(self) -> Result<SoundDecoder, CodecError> {
         Ok(match self {

@@ -14,9 +14,10 @@ use super::jitter::{Bounds, Jitter};
 use super::latch::Latch;
 use super::outgoing::Outgoing;
 use super::playout::Playout;
+use super::repair::LossWatch;
 use super::report::Reports;
 use super::session::{Lane, LegStats, SessionParams};
-use super::{LegConfig, Payload, TelephoneEvent};
+use super::{LegConfig, Payload, Repair, TelephoneEvent};
 use crate::key::LegId;
 use crate::rtp::stats::{Arrival, Reception};
 use crate::rtp::{ExtSeq, RtpTime, Seq, Ssrc};
@@ -70,6 +71,9 @@ pub(crate) struct Leg {
     pub(crate) closing: Option<Time>,
     /// Length of its last audio packet, in units of its clock.
     pub(crate) units: u32,
+    /// Its last audio packet had two channels.
+    pub(crate) stereo: bool,
+    pub(crate) watch: LossWatch,
     duplicate: u64,
     reordered: u64,
 }
@@ -106,6 +110,8 @@ impl Leg {
             sound_told: false,
             closing: None,
             units: 0,
+            stereo: false,
+            watch: LossWatch::default(),
             duplicate: 0,
             reordered: 0,
             config,
@@ -162,6 +168,34 @@ impl Leg {
     /// The telephone-event payload, if a packet's type is it.
     pub(crate) fn event_of(&self, payload_type: u8) -> Option<TelephoneEvent> {
         self.config.telephone_event.filter(|event| event.number == payload_type)
+    }
+
+    /// Takes note of an audio packet: what relaying it hangs on.
+    pub(crate) fn measure(&mut self, now: Time, payload: &[u8]) {
+        (self.units, self.stereo) = (self.codec.units(payload), self.codec.is_stereo(payload));
+        self.watch.handle(now, self.reception.received(), self.reception.lost());
+    }
+
+    /// What it sends is to be decoded and concealed, though it could be relayed.
+    pub(crate) fn is_repaired(&self) -> bool {
+        match self.config.repair {
+            Repair::Always => true,
+            Repair::Never => false,
+            Repair::Auto => self.codec != Codec::Opus && self.watch.is_lossy(),
+        }
+    }
+
+    /// Whether packets such as `source` sends are what this leg's far end takes.
+    pub(crate) fn takes(&self, source: &Self) -> bool {
+        let ms = self.codec.clock() / 1000;
+        // Opus packets tell their own length, and `ptime` is only a wish (RFC 7587 §7); of G.711 it is kept.
+        let fits = match self.codec {
+            Codec::Opus => {
+                source.units > 0 && source.units <= ms * u32::from(self.config.limits.ptime_ms_max)
+            }
+            Codec::G711(_) => source.units == ms * u32::from(self.outgoing.ptime_ms()),
+        };
+        fits && self.codec == source.codec && (self.config.limits.stereo || !source.stereo)
     }
 
     /// Counts an accepted packet; `None` for one that is to be dropped.

@@ -12,6 +12,7 @@ mod outgoing;
 mod playout;
 mod prompt;
 pub mod quality;
+mod repair;
 mod report;
 mod ring;
 mod scene;
@@ -19,7 +20,7 @@ mod session;
 mod ticking;
 mod transcoding;
 
-pub use order::{Dtmf, LegConfig, MediaEvent, Order, Payload, Prompt, TelephoneEvent};
+pub use order::{Dtmf, LegConfig, Limits, MediaEvent, Order, Payload, Prompt, Repair, TelephoneEvent};
 pub use prompt::{PROMPT_SECONDS_MAX, PromptError, Prompts};
 pub use session::{Counters, Lane, LegStats, Session, SessionParams, Sink};
 pub use transcoding::CODEC_NAMES;

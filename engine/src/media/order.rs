@@ -28,6 +28,46 @@ pub struct LegConfig {
     pub send: bool,
     /// The far end will speak (its direction was sendrecv or sendonly).
     pub receive: bool,
+    /// What the far end takes.
+    pub limits: Limits,
+    /// Whether what it sends is repaired where it could be relayed: its peer's setting.
+    pub repair: Repair,
+}
+
+/// What a far end said of the audio it takes: packet length (RFC 8866 §6.4) and, of an Opus sender, RFC 7587 §6.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Longest packet, in milliseconds.
+    pub ptime_ms_max: u8,
+    /// Greatest average bit rate, in bits per second (`maxaveragebitrate`); `None`: any.
+    pub bitrate_max: Option<u32>,
+    /// It would rather hear two channels than one (`stereo`).
+    pub stereo: bool,
+    /// It makes use of in-band copies of lost frames (`useinbandfec`).
+    pub fec: bool,
+    /// It wants silence left out (`usedtx`).
+    pub dtx: bool,
+    /// It wants a constant bit rate (`cbr`).
+    pub cbr: bool,
+}
+
+impl Default for Limits {
+    /// What holds where nothing is said: the defaults of RFC 7587 §6.1, and the longest packet we ever send.
+    fn default() -> Self {
+        Self { ptime_ms_max: 60, bitrate_max: None, stereo: false, fec: false, dtx: false, cbr: false }
+    }
+}
+
+/// Whether a leg that could be relayed is decoded, concealed and encoded anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Repair {
+    /// G.711 that loses audibly; Opus has its own means.
+    #[default]
+    Auto,
+    /// Never.
+    Never,
+    /// Always.
+    Always,
 }
 
 /// An audio payload type in SDP's words.

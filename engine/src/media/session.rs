@@ -353,7 +353,7 @@ impl Session {
             // Comfort noise and keep-alives (RFC 6263 §4.4) tell that the far end lives, and are no sound.
             None if !audio || view.payload().is_empty() => {}
             None => {
-                leg.units = leg.codec.units(view.payload());
+                leg.measure(now, view.payload());
                 leg.playout.jitter.delay.handle(now, view.time());
                 let passing = Passing {
                     from: leg.id,
@@ -505,13 +505,8 @@ impl Session {
     pub(super) fn can_relay(&self, from: usize, to: usize) -> bool {
         let (source, target) = (&self.legs[from], &self.legs[to]);
         let going = target.outgoing.relayed().is_some_and(|(by, _)| by == source.id);
-        let clock = source.codec.clock();
-        // Opus packets tell their own length, and `ptime` is only a wish (RFC 7587 §7); of G.711 it is kept.
-        let fits = match source.codec {
-            Codec::Opus => source.units > 0 && source.units <= clock * 60 / 1000,
-            Codec::G711(_) => source.units == clock / 1000 * u32::from(target.outgoing.ptime_ms()),
-        };
-        fits && source.codec == target.codec
+        target.takes(source)
+            && !source.is_repaired()
             && source.fed
             && target.fed
             && source.closing.is_none()

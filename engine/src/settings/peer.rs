@@ -20,8 +20,8 @@ pub struct Peer {
     pub codecs: Vec<Codec>,
     /// `headers`: added to each INVITE we send it, as `{ "X-Name" = "value" }`. Default none.
     pub headers: Vec<(String, Secret)>,
-    /// `repair`: whether a lossy leg that could be relayed is decoded and concealed: `"auto"` (default), `"never"`;
-    /// `"always"` is not supported yet.
+    /// `repair`: whether what its legs send is decoded, concealed and encoded anew where it could be relayed: `"auto"`
+    /// (default), `"never"`, `"always"`.
     pub repair: Repair,
     /// `calls`: its calls at once; more get 503. Default no limit but the node's.
     pub calls: Option<u32>,
@@ -35,10 +35,12 @@ pub struct Peer {
 /// Whether a leg that could be relayed is repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repair {
-    /// Where its loss is audible.
+    /// G.711 that loses over 1 %.
     Auto,
     /// Never.
     Never,
+    /// Always.
+    Always,
 }
 
 /// Headers that the stack writes itself: one of the file's would make a message with two.
@@ -134,12 +136,8 @@ fn read_headers(table: &Table<'_>) -> Vec<(String, Secret)> {
 }
 
 fn read_repair(table: &Table<'_>) -> Repair {
-    let words = [("auto", Some(Repair::Auto)), ("never", Some(Repair::Never)), ("always", None)];
-    let Some(found) = table.choice("repair", &words) else { return Repair::Auto };
-    if found.value.is_none() {
-        table.later(&found.at, "\"always\"; use \"auto\" or \"never\"");
-    }
-    found.value.unwrap_or(Repair::Auto)
+    let words = [("auto", Repair::Auto), ("never", Repair::Never), ("always", Repair::Always)];
+    table.choice("repair", &words).map_or(Repair::Auto, |found| found.value)
 }
 
 fn read_refer_to(table: &Table<'_>) -> Vec<String> {

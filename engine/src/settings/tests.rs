@@ -217,8 +217,6 @@ fn keys_of_things_to_come_are_refused_by_name() {
     later(peer, auth, "peers[0].auth", "digest authentication");
     let challenge = "name = \"web\"\nchallenge = { realm = \"a\", users = { a = \"b\" } }";
     later(peer, challenge, "peers[0].challenge", "digest authentication");
-    let always = "name = \"web\"\nrepair = \"always\"";
-    later(peer, always, "peers[0].repair", "\"always\"; use \"auto\" or \"never\"");
     let expires = "name = \"web\"\nsession_expires = 1800";
     later(peer, expires, "peers[0].session_expires", "session timers of our own; only 0");
     let queue = "queue = \"people\"\n";

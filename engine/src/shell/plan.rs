@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::call::{
     AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure,
 };
-use crate::media::{Prompt, PromptError, Prompts, SessionParams};
+use crate::media::{Prompt, PromptError, Prompts, Repair, SessionParams};
 use crate::queue::QueuesSettings;
 use crate::settings::{self, Settings, Sound};
 use crate::shard::{AdmissionPeer, AdmissionSettings, Network};
@@ -237,6 +237,11 @@ fn call_peer(peer: &settings::Peer) -> CallPeer {
         uris: peer.uris.clone(),
         headers: peer.headers.iter().map(header).collect(),
         refer_to: peer.refer_to.clone(),
+        repair: match peer.repair {
+            settings::Repair::Auto => Repair::Auto,
+            settings::Repair::Never => Repair::Never,
+            settings::Repair::Always => Repair::Always,
+        },
     }
 }
 

@@ -10,6 +10,7 @@
 //! beyond names, clocks and numbers. Multipart bodies are split by whoever hands the description in.
 
 mod negotiate;
+mod opus;
 mod read;
 mod session;
 mod write;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use negotiate::{make_offer, negotiate, read_answer};
+pub use opus::OpusFormat;
 pub use session::LocalSession;
 
 /// Shortest packet time we send or ask for, in milliseconds.
@@ -61,10 +63,15 @@ impl Codec {
                 clock: 48000,
                 channels: 2,
                 number: 111,
-                format: "useinbandfec=1;stereo=0".to_owned(),
+                format: OpusFormat::OURS.to_string(),
             }),
             _ => None,
         }
+    }
+
+    /// It is Opus.
+    pub fn is_opus(&self) -> bool {
+        self.encoding.eq_ignore_ascii_case("opus")
     }
 }
 
@@ -167,6 +174,8 @@ pub struct Negotiated {
     pub telephone_event: Option<TelephoneEvent>,
     /// Packet time to send with, in milliseconds (10–60).
     pub ptime_ms: u8,
+    /// Longest packet the far end takes, in milliseconds (10–60): its `maxptime`, else the longest we ever send.
+    pub ptime_ms_max: u8,
     /// We may send: the far end listens.
     pub send: bool,
     /// The far end may speak.

@@ -150,6 +150,7 @@ fn agreed(
         payload,
         received_number,
         ptime_ms: theirs.ptime_ms(ptime_ms),
+        ptime_ms_max: theirs.ptime_ms_max(),
         // RFC 3264 §8.4: to 0.0.0.0 nothing is sent, whatever the attribute says.
         send: wanted.sends() && direction.receives() && address != Address::Hold,
         receive: wanted.receives() && direction.sends(),

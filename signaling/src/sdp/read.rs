@@ -191,14 +191,20 @@ impl<'a> Line<'a> {
 
     /// The packet time the far end asks for, else `ours`; within its `maxptime` and our bounds, in whole tens.
     pub(super) fn ptime_ms(&self, ours: u8) -> u8 {
+        self.milliseconds("ptime").unwrap_or(ours).min(self.ptime_ms_max()) / 10 * 10
+    }
+
+    /// The longest packet the far end takes, within our bounds.
+    pub(super) fn ptime_ms_max(&self) -> u8 {
+        self.milliseconds("maxptime").unwrap_or(PTIME_MS_MAX)
+    }
+
+    /// A time attribute within our bounds; one too short for any packet is none.
+    fn milliseconds(&self, name: &str) -> Option<u8> {
         // RFC 8866 §6.4 wants an integer; some write a fraction.
-        let read = |name| self.value(name).and_then(|value| value.trim().parse::<f32>().ok());
-        let usable = |value: &f32| *value >= f32::from(PTIME_MS_MIN);
-        let most = read("maxptime").filter(usable).unwrap_or_else(|| f32::from(PTIME_MS_MAX));
-        let wanted = read("ptime").filter(usable).unwrap_or_else(|| f32::from(ours)).min(most);
+        let value = self.value(name)?.trim().parse::<f32>().ok()?;
         // Saturating by definition of `as`; the clamp makes it exact.
-        let tens = wanted.clamp(f32::from(PTIME_MS_MIN), f32::from(PTIME_MS_MAX)) as u8 / 10;
-        tens * 10
+        (value >= f32::from(PTIME_MS_MIN)).then(|| value.min(f32::from(PTIME_MS_MAX)) as u8)
     }
 }
 
