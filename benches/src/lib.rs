@@ -1,1 +1,3 @@
-//! What the benches share.
+//! What the benches share, and what the tests of sound use of it.
+
+pub mod impairment;
