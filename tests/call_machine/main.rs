@@ -5,5 +5,6 @@ mod agents;
 mod driver;
 mod ends;
 mod handoffs;
+mod offers;
 mod setup;
 mod walk;

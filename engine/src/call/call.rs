@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use baton_signaling::Time;
+use baton_signaling::sdp::OpusFormat;
 
 use crate::call::context::Context;
 use crate::call::counters::Counters;
@@ -65,6 +66,8 @@ pub struct Call {
     pub(super) caller_offer: Option<Bytes>,
     /// The codec chosen for the caller, once and for all.
     pub(super) caller_codec: Option<String>,
+    /// What the caller said of the Opus it takes, if that is its codec.
+    pub(super) caller_opus: OpusFormat,
     /// The caller is to have its 200 as soon as it has its port.
     pub(super) answer_wanted: bool,
     /// OPTIONS to a silent caller waits for its answer.
@@ -182,6 +185,7 @@ impl Call {
             context: Context::default(),
             caller_offer: None,
             caller_codec: None,
+            caller_opus: OpusFormat::default(),
             answer_wanted: false,
             caller_probed: false,
             warning: None,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use baton_signaling::Time;
 use baton_signaling::message::NameAddr;
-use baton_signaling::sdp::{self, Origin, Refusal};
+use baton_signaling::sdp::{self, OpusFormat, Origin, Refusal};
 
 use crate::call::call::{Call, Feed, Incoming};
 use crate::call::context::Source;
@@ -84,8 +84,13 @@ impl Call {
         // Any port will do: the answer is read for its codec and thrown away.
         let ours = self.capabilities(self.caller(), SocketAddr::new(self.settings.media_host, 9));
         let answer = sdp::negotiate(offer, &ours, Origin { id: 1, version: 1 })?;
-        self.caller_codec = Some(answer.media.payload.encoding);
+        self.caller_speaks(answer.media.payload);
         Ok(())
+    }
+
+    fn caller_speaks(&mut self, payload: sdp::Payload) {
+        self.caller_opus = OpusFormat::read(&payload.format);
+        self.caller_codec = Some(payload.encoding);
     }
 
     fn refuse_offer(&mut self, now: Time, refusal: Refusal) {
@@ -145,7 +150,7 @@ impl Call {
         let Some(media) = self.read_answer_on(LegId::CALLER, sdp) else {
             return self.end_call(now, EndReason::CallerBadAnswer);
         };
-        self.caller_codec = Some(media.payload.encoding.clone());
+        self.caller_speaks(media.payload.clone());
         self.open_leg(now, LegId::CALLER, &media);
         self.order_feed();
     }

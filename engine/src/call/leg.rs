@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use baton_signaling::Time;
-use baton_signaling::sdp::{Capabilities, Codec, Direction, LocalSession, Negotiated};
+use baton_signaling::sdp::{Capabilities, LocalSession, Negotiated};
 
 use crate::call::call::Call;
 use crate::call::record::LegSnapshot;
 use crate::call::{Action, LegEnd, Moment, NoPort, Timer, leg_config};
 use crate::key::LegId;
-use crate::media::{LegConfig, Order, Repair};
+use crate::media::{LegConfig, Order};
 use crate::queue::{OfferId, Outcome, QueueRequest};
 
 /// Legs kept for the record; beyond it the oldest that are over are forgotten. A handoff over twenty agents takes
@@ -21,8 +21,6 @@ use crate::queue::{OfferId, Outcome, QueueRequest};
 pub(crate) const LEGS_KEPT: usize = 64;
 /// Longest wait for a port; the shard has one at hand or none.
 pub(crate) const PORT_WAIT: Duration = Duration::from_secs(2);
-/// Audio per packet we ask for, in milliseconds: what every phone speaks.
-const PTIME_MS: u8 = 20;
 
 /// Whose leg it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -272,33 +270,6 @@ impl Call {
                 self.no_port(now, id, role);
             }
         }
-    }
-
-    /// What we can do on a leg. The caller's codec comes first wherever its peer allows it, so that nothing need be
-    /// transcoded; what the far end then chooses is its own affair.
-    pub(super) fn capabilities(&self, leg: &Leg, address: SocketAddr) -> Capabilities {
-        let names = self.settings.peers.get(&leg.peer).map_or(&[][..], |peer| &peer.codecs);
-        let mut codecs: Vec<Codec> = names.iter().filter_map(|name| Codec::named(name)).collect();
-        if leg.role != Role::Caller
-            && let Some(wanted) = &self.caller_codec
-        {
-            codecs.sort_by_key(|codec| !codec.encoding.eq_ignore_ascii_case(wanted));
-        }
-        Capabilities {
-            codecs,
-            address,
-            ptime_ms: PTIME_MS,
-            telephone_event: true,
-            // Taken where it is offered, never asked for: old gateways stumble over it.
-            rtcp_mux: leg.role == Role::Caller,
-            direction: Direction::SendRecv,
-        }
-    }
-
-    /// Whether a leg's peer wants it repaired.
-    pub(super) fn repair_of(&self, id: LegId) -> Repair {
-        let peer = self.leg(id).and_then(|leg| self.settings.peers.get(&leg.peer));
-        peer.map_or(Repair::Auto, |peer| peer.repair)
     }
 
     /// What we can do on a leg that has its port.

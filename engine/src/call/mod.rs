@@ -16,6 +16,7 @@ mod hold;
 mod input;
 mod leg;
 mod negotiated;
+mod offer;
 mod record;
 mod settings;
 mod state;
