@@ -56,6 +56,7 @@ fn config(leg: LegId, opus: bool) -> LegConfig {
         receive: true,
         limits: Limits::default(),
         repair: Repair::Auto,
+        digits: baton_engine::media::Digits::None,
     }
 }
 

@@ -15,9 +15,11 @@
 //! - `reset` makes a codec forget the stream it has heard and keep its settings.
 
 pub mod comfort_noise;
+pub mod dtmf;
 pub mod fade;
 pub mod g711;
 pub mod level;
+pub mod loudness;
 pub mod opus;
 pub mod plc;
 pub mod resample;

@@ -6,9 +6,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use baton_codecs::comfort_noise::Noise;
+use baton_codecs::dtmf::Detector;
 use baton_codecs::fade::{Ramp, cross_fade, mix};
 use baton_codecs::g711::{G711Decoder, G711Encoder, Law};
 use baton_codecs::level::{GateSettings, SpeechGate, dbov};
+use baton_codecs::loudness::Leveler;
 use baton_codecs::resample::Resampler;
 use baton_codecs::telephone_event::TelephoneEvent;
 use baton_codecs::tone::{Tone, amplitude};
@@ -92,6 +94,7 @@ fn sample_maths_allocates_nothing() {
     let mut tone = voice(Rate::Hz8000);
     let (mut noise, mut ramp) = (Noise::new(1, -40.0), Ramp::new(1.0));
     let mut gate = SpeechGate::new(GateSettings::telephone(8000));
+    let (mut detector, mut leveler) = (Detector::new(), Leveler::new(-30.0));
     let (mut samples, mut other) = ([0; 160], [0; 160]);
     let made = allocations(|| {
         for n in 0..FRAMES {
@@ -102,6 +105,8 @@ fn sample_maths_allocates_nothing() {
             mix(&mut samples, &other);
             cross_fade(&other, &mut samples);
             gate.told(&samples);
+            detector.told(&samples);
+            leveler.process(&mut samples, true);
             assert!(dbov(&samples) < 0.0 && amplitude(&samples, 8000, 697.0) >= 0.0);
             let event = TelephoneEvent { event: 1, end: false, volume: 10, duration: n as u16 };
             assert_eq!(TelephoneEvent::parse(&event.to_bytes()), Ok(event));

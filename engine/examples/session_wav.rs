@@ -69,6 +69,7 @@ fn config(leg: LegId) -> LegConfig {
         receive: true,
         limits: Limits::default(),
         repair: Repair::Auto,
+        digits: baton_engine::media::Digits::None,
     }
 }
 

@@ -184,9 +184,11 @@ fn a_digit_in_info_goes_to_the_other_side() {
     let mut script = Script::with_agent();
     let body = bytes::Bytes::from_static(b"Signal=5\r\nDuration=100\r\n");
     let content_type = "application/dtmf-relay".to_owned();
-    script.sip(CALLER, SipEvent::Info { content_type, body });
+    script.sip(CALLER, SipEvent::Info { request: RequestKey(9), content_type, body });
     let digit = baton_engine::media::Dtmf(5);
-    assert_eq!(orders(&script.take()), [Order::Dtmf { leg: AGENT, digit }]);
+    let actions = script.take();
+    assert_eq!(responded(&actions, 9), Some(200));
+    assert_eq!(orders(&actions), [Order::Dtmf { leg: AGENT, digit }]);
 }
 
 #[test]

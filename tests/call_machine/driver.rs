@@ -46,6 +46,7 @@ pub(crate) fn settings() -> CallSettings {
                 .iter()
                 .map(|rule| ByeRule::parse(rule).expect("a rule"))
                 .collect(),
+            escape: None,
             context: ContextRules::default(),
             hold: HOLD,
             announcement: SORRY,

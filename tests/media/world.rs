@@ -255,6 +255,7 @@ impl World {
             receive: true,
             limits: Limits::default(),
             repair: Repair::Auto,
+            digits: baton_engine::media::Digits::None,
         }
     }
 

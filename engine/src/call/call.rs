@@ -12,6 +12,7 @@ use baton_signaling::sdp::OpusFormat;
 
 use crate::call::context::Context;
 use crate::call::counters::Counters;
+use crate::call::digits::{Press, Way};
 use crate::call::flow::Dialing;
 use crate::call::handoff::{Handoff, Returned, Tally};
 use crate::call::leg::{Farewell, Leg};
@@ -97,6 +98,10 @@ pub struct Call {
     pub(super) stay: Stay,
     /// The queue last entered.
     pub(super) queue: Option<String>,
+    /// The digit pressed last.
+    pub(super) press: Option<Press>,
+    /// The session withholds the caller's escape digit.
+    pub(super) withheld: bool,
     /// Queues entered one after the other without a person between.
     pub(super) hops: u32,
 
@@ -201,6 +206,8 @@ impl Call {
             farewell: None,
             stay: Stay::Outside,
             queue: None,
+            press: None,
+            withheld: false,
             hops: 0,
             actions: VecDeque::new(),
             over: false,
@@ -302,7 +309,9 @@ impl Call {
             SipEvent::Refer { request, refer_to, headers } => {
                 self.referred(now, id, request, &refer_to, &headers);
             }
-            SipEvent::Info { content_type, body } => self.info(id, &content_type, &body),
+            SipEvent::Info { request, content_type, body } => {
+                self.info(now, id, request, &content_type, &body);
+            }
             // We send no re-INVITE: one stream to the caller serves whoever stands behind it.
             SipEvent::Reanswered { .. } | SipEvent::Rerefused { .. } => self.counters.late_events += 1,
             event => match role {
@@ -319,10 +328,7 @@ impl Call {
             MediaEvent::FirstSound { leg } => self.note(now, Moment::FirstSound { leg }),
             MediaEvent::Silent { leg } => self.leg_silent(now, leg),
             MediaEvent::Heard { leg } => self.leg_heard(leg),
-            MediaEvent::Digit { leg, .. } => {
-                self.counters.digits += 1;
-                self.note(now, Moment::Digit { leg });
-            }
+            MediaEvent::Digit { leg, digit } => self.pressed(now, leg, digit, Way::Media),
             MediaEvent::TailEnded => self.note(now, Moment::HoldHeard),
             MediaEvent::AgentHeard { leg } => self.note(now, Moment::AgentHeard { leg }),
             MediaEvent::PromptEnded => self.announced(now),
@@ -359,6 +365,7 @@ impl Call {
         if self.caller().config.is_none() {
             return;
         }
+        self.order_escape();
         let order = match self.feed {
             Feed::Nothing => return,
             Feed::Bridge(with) => Order::Bridge { with },

@@ -15,7 +15,8 @@ impl Call {
         }
     }
 
-    /// Headers of an INVITE of ours: the call's id, how a handoff ended if the AI is called again, what the peer's
+    /// Headers of an INVITE of ours: the call's id, how a handoff ended if the AI is called again, how
+    /// it was asked for if a person is, what the peer's
     /// settings add, and the context. What the settings and we ourselves say is not overruled by the context.
     pub(super) fn headers_for(&self, leg: &Leg) -> Vec<Header> {
         let mut headers = vec![("X-Baton-Call-ID".to_owned(), Bytes::from(self.id.clone()))];
@@ -23,6 +24,12 @@ impl Call {
             && let Some(result) = &self.result
         {
             headers.push(("X-Handoff-Result".to_owned(), Bytes::from(result.to_string())));
+        }
+        if leg.role == Role::Agent
+            && let Some(handoff) = &self.handoff
+        {
+            let method = Bytes::from_static(handoff.method.label().as_bytes());
+            headers.push(("X-Handoff-Method".to_owned(), method));
         }
         if let Some(peer) = self.settings.peers.get(&leg.peer) {
             headers.extend(peer.headers.iter().cloned());

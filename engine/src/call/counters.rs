@@ -12,6 +12,8 @@ pub enum HandoffMethod {
     Refer,
     /// BYE with the headers agreed on.
     Bye,
+    /// The caller's escape digit.
+    Dtmf,
 }
 
 impl HandoffMethod {
@@ -20,6 +22,7 @@ impl HandoffMethod {
         match self {
             Self::Refer => "refer",
             Self::Bye => "bye",
+            Self::Dtmf => "dtmf",
         }
     }
 }
@@ -88,6 +91,10 @@ pub struct Counters {
     pub returns_to_ai: u64,
     /// Digits the caller pressed; which ones is not kept.
     pub digits: u64,
+    /// Presses of the escape digit that began a handoff.
+    pub escapes: u64,
+    /// INFOs that were no digit, or none that can be read (400, 415).
+    pub infos_refused: u64,
     /// Offers of an older stay in a queue, and other notices that came too late.
     pub late_notices: u64,
     /// Events of legs that are over, and inputs that fit no state.

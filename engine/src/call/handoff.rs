@@ -148,7 +148,7 @@ impl Call {
         self.merge_context(Source::Refer, headers);
         self.merge_context(Source::ReferTo, &inner);
         self.respond_refer(id, request, 202);
-        self.start_handoff(now, id, target, vec![request]);
+        self.start_handoff(now, HandoffMethod::Refer, id, target, vec![request]);
     }
 
     /// Where this leg's peer may send a caller besides our own names.
@@ -221,15 +221,23 @@ impl Call {
         }
     }
 
-    fn start_handoff(&mut self, now: Time, origin: LegId, target: Target, refers: Vec<RequestKey>) {
+    /// Whoever stands behind the caller, or the caller, wants another there. `origin` is the leg that is kept until then.
+    pub(super) fn start_handoff(
+        &mut self,
+        now: Time,
+        method: HandoffMethod,
+        origin: LegId,
+        target: Target,
+        refers: Vec<RequestKey>,
+    ) {
         self.counters.handoffs_initiated += 1;
         self.handoff_state = Some(HandoffState::HandoffInitiated);
         self.tally = Tally::default();
         self.hops = 0;
         self.result = None;
-        self.note(now, Moment::HandoffInitiated { by: origin, to: target.text() });
+        let asked = if method == HandoffMethod::Dtmf { LegId::CALLER } else { origin };
+        self.note(now, Moment::HandoffInitiated { by: asked, to: target.text() });
         self.go(now, Stage::HandoffRequested);
-        let method = if refers.is_empty() { HandoffMethod::Bye } else { HandoffMethod::Refer };
         let handoff = Handoff { origin, method, target: target.clone(), refers, rung: false };
         self.notify_all(&handoff, (100, "Trying"));
         self.handoff = Some(handoff);
@@ -237,7 +245,9 @@ impl Call {
             Target::Queue(name) => self.hold_prompt(Some(name)),
             Target::Uri(_) | Target::Ai => self.flow_settings().hold,
         };
-        self.set_feed(Feed::Park { tail: Some(origin), hold });
+        // Who wants to get away from the AI need not hear it out.
+        let tail = (method != HandoffMethod::Dtmf).then_some(origin);
+        self.set_feed(Feed::Park { tail, hold });
         match target {
             Target::Queue(name) => self.enter_queue(now, &name, Place::Back),
             Target::Uri(uri) => self.ring_uri(now, &uri),
@@ -290,7 +300,7 @@ impl Call {
             other => other,
         };
         match target {
-            Some(target) => self.start_handoff(now, id, target, Vec::new()),
+            Some(target) => self.start_handoff(now, HandoffMethod::Bye, id, target, Vec::new()),
             None => {
                 self.end_leg(now, id, Farewell::Nothing, LegEnd::TheyHungUp);
                 self.counters.handoffs_initiated += 1;

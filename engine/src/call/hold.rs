@@ -8,9 +8,9 @@ use baton_signaling::sdp::Negotiated;
 
 use crate::call::call::Call;
 use crate::call::caller::warning;
-use crate::call::{Action, Moment, RequestKey, leg_config};
+use crate::call::{Action, Moment, RequestKey};
 use crate::key::LegId;
-use crate::media::{Dtmf, Order};
+use crate::media::Order;
 
 impl Call {
     /// re-INVITE or UPDATE.
@@ -42,7 +42,7 @@ impl Call {
         }
     }
 
-    fn respond(
+    pub(super) fn respond(
         &mut self,
         leg: LegId,
         request: RequestKey,
@@ -69,7 +69,7 @@ impl Call {
     }
 
     fn update_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
-        let config = leg_config(media, self.repair_of(id));
+        let config = self.config_of(id, media);
         let Some(leg) = self.leg_mut(id) else { return };
         let (before, after) = (leg.held, !config.send);
         leg.held = after;
@@ -82,48 +82,5 @@ impl Call {
             (true, false) => self.note(now, Moment::LegResumed { leg: id }),
             _ => {}
         }
-    }
-
-    /// INFO: a digit in the old way (`application/dtmf-relay`, `application/dtmf`) goes on as telephone-event.
-    pub(super) fn info(&mut self, id: LegId, content_type: &str, body: &[u8]) {
-        let Some(digit) = read_digit(content_type, body) else { return };
-        self.counters.digits += 1;
-        let to = match self.partner() {
-            Some(partner) if id == LegId::CALLER => partner,
-            Some(partner) if id == partner => LegId::CALLER,
-            _ => return,
-        };
-        self.act(Action::Media(Order::Dtmf { leg: to, digit }));
-    }
-}
-
-fn read_digit(content_type: &str, body: &[u8]) -> Option<Dtmf> {
-    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let text = std::str::from_utf8(body).ok()?;
-    let digit = match kind.as_str() {
-        "application/dtmf" => text.trim(),
-        "application/dtmf-relay" => text.lines().find_map(|line| {
-            let (name, value) = line.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("signal").then(|| value.trim())
-        })?,
-        _ => return None,
-    };
-    let mut letters = digit.chars();
-    let (Some(letter), None) = (letters.next(), letters.next()) else { return None };
-    let at = "0123456789*#ABCD".find(letter.to_ascii_uppercase())?;
-    Some(Dtmf(u8::try_from(at).expect("sixteen digits")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_in_info_are_read_in_both_spellings() {
-        assert_eq!(read_digit("application/dtmf-relay", b"Signal= 5\r\nDuration=160\r\n"), Some(Dtmf(5)));
-        assert_eq!(read_digit("Application/DTMF; x=y", b"#"), Some(Dtmf(11)));
-        assert_eq!(read_digit("application/dtmf-relay", b"Duration=160"), None);
-        assert_eq!(read_digit("application/dtmf", b"55"), None);
-        assert_eq!(read_digit("text/plain", b"5"), None);
     }
 }

@@ -114,8 +114,10 @@ pub enum SipEvent {
         /// All its headers.
         headers: Vec<Header>,
     },
-    /// INFO that has been answered with 200.
+    /// INFO that waits for [`Action::Respond`].
     Info {
+        /// To answer with.
+        request: RequestKey,
         /// Its Content-Type.
         content_type: String,
         /// Its body.
@@ -193,7 +195,7 @@ pub enum Action {
     Cancel(LegId, Vec<Header>),
     /// Send BYE (or CANCEL, or a refusal: whatever ends this leg in its state).
     HangUp(LegId, Vec<Header>),
-    /// Answer an [`SipEvent::Offer`] or [`SipEvent::Refer`].
+    /// Answer an [`SipEvent::Offer`], [`SipEvent::Refer`] or [`SipEvent::Info`].
     Respond {
         /// The leg.
         leg: LegId,
@@ -208,6 +210,15 @@ pub enum Action {
     },
     /// Send re-INVITE with this offer.
     Reinvite(LegId, Bytes),
+    /// Send INFO in the dialog (RFC 6086 calls this use legacy; phones know no other).
+    Info {
+        /// The leg.
+        leg: LegId,
+        /// Its Content-Type.
+        content_type: String,
+        /// Its body.
+        body: Bytes,
+    },
     /// Ask the far end with OPTIONS, in the dialog, whether it lives.
     Probe(LegId),
     /// Tell a REFER's subscription how it goes (RFC 3515, sipfrag); a final status ends the subscription.

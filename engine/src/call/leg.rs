@@ -11,7 +11,7 @@ use baton_signaling::sdp::{Capabilities, LocalSession, Negotiated};
 
 use crate::call::call::Call;
 use crate::call::record::LegSnapshot;
-use crate::call::{Action, LegEnd, Moment, NoPort, Timer, leg_config};
+use crate::call::{Action, LegEnd, Moment, NoPort, Timer};
 use crate::key::LegId;
 use crate::media::{LegConfig, Order};
 use crate::queue::{OfferId, Outcome, QueueRequest};
@@ -296,7 +296,7 @@ impl Call {
 
     /// A leg has been answered and is opened for media.
     pub(super) fn open_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
-        let config = leg_config(media, self.repair_of(id));
+        let config = self.config_of(id, media);
         let Some(leg) = self.leg_mut(id) else { return };
         leg.held = !config.send;
         leg.config = Some(config.clone());

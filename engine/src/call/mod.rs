@@ -9,6 +9,7 @@ mod caller;
 mod carried;
 mod context;
 mod counters;
+mod digits;
 mod end_reason;
 mod flow;
 mod handoff;
@@ -37,7 +38,7 @@ pub use settings::{
     AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure,
 };
 pub use state::State;
-pub use timeline::{Entry, LegEnd, Moment, TIMELINE_MAX, Timeline};
+pub use timeline::{Entry, LegEnd, Masked, Moment, TIMELINE_MAX, Timeline};
 pub use timers::Timer;
 
 use std::time::Duration;

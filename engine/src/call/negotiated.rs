@@ -4,9 +4,10 @@
 
 use baton_signaling::sdp::{Negotiated, OpusFormat};
 
-use crate::media::{LegConfig, Limits, Payload, Repair, TelephoneEvent};
+use crate::media::{Digits, LegConfig, Limits, Payload, Repair, TelephoneEvent};
 
-/// How a leg speaks after this offer and answer, if its peer wants it repaired like this.
+/// How a leg speaks after this offer and answer, if its peer wants it repaired like this; but for its
+/// digits, which are the call's matter.
 pub fn leg_config(media: &Negotiated, repair: Repair) -> LegConfig {
     let payload = &media.payload;
     // Read whatever the codec is: other formats have none of these names.
@@ -39,6 +40,7 @@ pub fn leg_config(media: &Negotiated, repair: Repair) -> LegConfig {
             cbr: opus.cbr,
         },
         repair,
+        digits: Digits::None,
     }
 }
 
@@ -95,6 +97,7 @@ mod tests {
             receive: true,
             limits: Limits::default(),
             repair: Repair::Auto,
+            digits: Digits::None,
         };
         assert_eq!(answer_to(OFFER, "PCMU"), expected);
     }

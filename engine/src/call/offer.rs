@@ -35,7 +35,7 @@ impl Call {
             codecs,
             address,
             ptime_ms: PTIME_MS,
-            telephone_event: true,
+            telephone_event: self.dtmf_rule(&leg.peer).takes_events(),
             // Taken where it is offered, never asked for: old gateways stumble over it.
             rtcp_mux: leg.role == Role::Caller,
             direction: Direction::SendRecv,

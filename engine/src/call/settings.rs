@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::call::Header;
-use crate::media::{Prompt, Repair};
-use crate::settings::ContextRules;
+use crate::media::{Dtmf, Prompt, Repair};
+use crate::settings::{ContextRules, DtmfRule};
 
 /// What all calls of a node share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct FlowSettings {
     pub answer: AnswerMode,
     /// By which headers a BYE of the AI is a handoff.
     pub bye_rules: Vec<ByeRule>,
+    /// The caller's own way from the AI to a person.
+    pub escape: Option<Dtmf>,
     /// Which headers are carried to a person, under which names, and how many.
     pub context: ContextRules,
     /// What a caller hears who waits in no queue (answered at once, or dialling one URI).
@@ -95,6 +97,8 @@ pub struct CallPeer {
     pub refer_to: Vec<String>,
     /// Whether what its legs send is repaired where it could be relayed.
     pub repair: Repair,
+    /// How digits travel to and from it.
+    pub dtmf: DtmfRule,
 }
 
 /// What a call needs to know of a queue.

@@ -59,12 +59,22 @@ pub enum Moment {
     HoldHeard,
     /// An announcement begins.
     Announcement,
-    /// A digit was pressed; which one is not kept.
-    Digit { leg: LegId },
+    /// A digit was pressed; which one is not kept, and shown as `*`.
+    Digit { leg: LegId, digit: Masked },
     /// A timer fired.
     TimerFired { timer: Timer },
     /// The call's end.
     Ended { reason: EndReason },
+}
+
+/// What is not shown, since it may be a digit of a card.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Masked;
+
+impl Serialize for Masked {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("*")
+    }
 }
 
 /// How a leg ended.

@@ -20,7 +20,9 @@ mod session;
 mod ticking;
 mod transcoding;
 
-pub use order::{Dtmf, LegConfig, Limits, MediaEvent, Order, Payload, Prompt, Repair, TelephoneEvent};
+pub use order::{
+    Digits, Dtmf, LegConfig, Limits, MediaEvent, Order, Payload, Prompt, Repair, TelephoneEvent,
+};
 pub use prompt::{PROMPT_SECONDS_MAX, PromptError, Prompts};
 pub use session::{Counters, Lane, LegStats, Session, SessionParams, Sink};
 pub use transcoding::CODEC_NAMES;

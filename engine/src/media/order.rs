@@ -3,8 +3,10 @@
 //! A call names media by an order ("bridge these", "park"), never by a packet. Both enums are plain data, so a
 //! call can be journalled and replayed without a session behind it.
 
+use std::fmt;
 use std::net::SocketAddr;
 
+use baton_codecs::telephone_event::{event_of, key_of};
 use serde::{Deserialize, Serialize};
 
 use crate::key::LegId;
@@ -32,6 +34,8 @@ pub struct LegConfig {
     pub limits: Limits,
     /// Whether what it sends is repaired where it could be relayed: its peer's setting.
     pub repair: Repair,
+    /// How digits travel where no telephone-event was agreed.
+    pub digits: Digits,
 }
 
 /// What a far end said of the audio it takes: packet length (RFC 8866 §6.4) and, of an Opus sender, RFC 7587 §6.1.
@@ -68,6 +72,18 @@ pub enum Repair {
     Never,
     /// Always.
     Always,
+}
+
+/// How digits travel on a leg without telephone-event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Digits {
+    /// Not at all: they are lost, and counted.
+    #[default]
+    None,
+    /// As tones in the sound (ITU-T Q.23), heard and made here.
+    Tones,
+    /// By SIP INFO, which is the call's business.
+    Info,
 }
 
 /// An audio payload type in SDP's words.
@@ -147,20 +163,44 @@ pub enum Order {
         /// What to play.
         prompt: Prompt,
     },
-    /// Send a digit to a leg as telephone-event (RFC 4733).
+    /// Send a digit to a leg as telephone-event (RFC 4733), or as a tone where its [`Digits`] say so.
     Dtmf {
         /// The leg that is to receive it.
         leg: LegId,
         /// The digit.
         digit: Dtmf,
     },
+    /// The caller's press of this digit is told and not passed on, until another order says otherwise.
+    Withhold {
+        /// The digit; `None`: all are passed on.
+        digit: Option<Dtmf>,
+    },
     /// All legs are over; the session is removed.
     End,
 }
 
-/// A telephone-event code from 0 to 15: `0`–`9`, `*`, `#`, `A`–`D` (RFC 4733 §3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A telephone-event code from 0 to 15: `0`–`9`, `*`, `#`, `A`–`D` (RFC 4733 §3.2). It may be a digit of a card: its debug
+/// form does not say which, so that no log line and no panic does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Dtmf(pub u8);
+
+impl Dtmf {
+    /// The key of a character, letters in either case.
+    pub fn of(key: char) -> Option<Self> {
+        event_of(key).map(Self)
+    }
+
+    /// Its character.
+    pub fn key(self) -> Option<char> {
+        key_of(self.0)
+    }
+}
+
+impl fmt::Debug for Dtmf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dtmf(*)")
+    }
+}
 
 /// What a session tells its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ use super::leg::Leg;
 use super::outgoing::Passing;
 use super::ring::PAYLOAD_BYTES_MAX;
 use super::scene::Scene;
-use super::{LegConfig, MediaEvent, Order, Prompts};
+use super::{Digits, Dtmf, LegConfig, MediaEvent, Order, Prompts};
 use crate::key::LegId;
 use crate::rtp::packet::HEADER_BYTES;
 use crate::rtp::{ExtSeq, PacketView, is_rtcp, rtcp};
@@ -143,6 +143,8 @@ pub struct Session {
     pub(super) scene: Scene,
     /// The caller's path has been usable once: what the AI says need not wait any more.
     pub(super) caller_ready: bool,
+    /// The digit that is not passed on when the caller presses it.
+    withheld: Option<Dtmf>,
     pub(super) counters: Counters,
     pub(super) events: Events,
     pub(super) tick_due: Option<Time>,
@@ -193,6 +195,7 @@ impl Session {
             legs: Vec::with_capacity(LEGS_MAX),
             scene: Scene::default(),
             caller_ready: false,
+            withheld: None,
             counters: Counters::default(),
             events: Events(VecDeque::with_capacity(EVENTS_MAX), 0),
             tick_due: None,
@@ -241,6 +244,7 @@ impl Session {
                     .is_some_and(|leg| leg.outgoing.takes_events() && leg.outgoing.events.press(digit));
                 self.counters.digits_dropped += u64::from(!taken);
             }
+            Order::Withhold { digit } => self.withheld = digit,
             Order::End => self.end(now, out),
         }
         let fits = |leg: &Leg| leg.outgoing.ptime_ms().is_multiple_of(20);
@@ -398,7 +402,14 @@ impl Session {
         if seen.began {
             self.events.push(MediaEvent::Digit { leg: id, digit: seen.digit });
         }
+        if id == LegId::CALLER && self.withheld == Some(seen.digit) {
+            return;
+        }
         let Some(to) = self.listener_of(id).and_then(|to| self.leg_mut(to)) else { return };
+        if to.config.digits == Digits::Info && !to.outgoing.takes_events() {
+            // The call has been told, and sends it.
+            return;
+        }
         let taken = to.outgoing.takes_events() && to.outgoing.events.mirror(now, seen);
         self.counters.digits_dropped += u64::from(!taken && seen.began);
     }

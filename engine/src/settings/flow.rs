@@ -49,6 +49,8 @@ pub struct Handoff {
     /// `bye_rules`: a BYE of the AI that fulfils one of these is a handoff: `"Name: value"` or `"Name"` (not empty).
     /// Default `["X-contained: false", "X-Route-Destination", "X-destination"]`.
     pub bye_rules: Vec<(String, Option<String>)>,
+    /// `escape_digit`: a key, 0-9, `*` or `#`, by which a caller who is with the AI asks for a person. Default none.
+    pub escape_digit: Option<char>,
 }
 
 /// `[flows.context]`: which headers go from the AI and the caller to the person.
@@ -114,6 +116,7 @@ pub(super) fn read(table: &Table<'_>) -> FoundFlow {
         table.note(&found.at, "the flow has no `queue`");
     }
     let answer = table.choice("answer", &[("late", Answer::Late), ("at-once", Answer::AtOnce)]);
+    let handoff = read_handoff(&table.table("handoff"), queue.is_some());
     let flow = Flow {
         name: name.value.clone(),
         user: user.value.clone(),
@@ -121,7 +124,7 @@ pub(super) fn read(table: &Table<'_>) -> FoundFlow {
         queue: queue.as_ref().map(|queue| queue.value.clone()),
         on_ai_failure: failure.map_or(default, |found| found.value),
         answer: answer.map_or(Answer::Late, |found| found.value),
-        handoff: read_handoff(&table.table("handoff")),
+        handoff,
         context: read_context(&table.table("context")),
     };
     table.finish();
@@ -135,7 +138,7 @@ pub(super) struct FoundFlow {
     pub(super) name: Found<String>,
 }
 
-fn read_handoff(table: &Table<'_>) -> Handoff {
+fn read_handoff(table: &Table<'_>, has_queue: bool) -> Handoff {
     let rule = |text: &str| {
         let (name, value) = match text.split_once(':') {
             Some((name, value)) => (name.trim(), Some(value.trim())),
@@ -162,15 +165,19 @@ fn read_handoff(table: &Table<'_>) -> Handoff {
     {
         table.later(&found.at, "\"direct\"; only \"through-ai\"");
     }
+    let mut escape_digit = None;
     if let Some(found) = table.string("escape_digit") {
         let mut digits = found.value.chars();
         match (digits.next(), digits.next()) {
-            (Some('0'..='9' | '*' | '#'), None) => table.later(&found.at, "a caller's escape digit"),
+            (Some(digit @ ('0'..='9' | '*' | '#')), None) => escape_digit = Some(digit),
             _ => table.note(&found.at, "must be one of 0-9, * and #"),
+        }
+        if !has_queue {
+            table.note(&found.at, "leads to the flow's `queue`, and it has none");
         }
     }
     table.finish();
-    Handoff { bye_rules }
+    Handoff { bye_rules, escape_digit }
 }
 
 fn read_context(table: &Table<'_>) -> ContextRules {

@@ -30,6 +30,30 @@ pub struct Peer {
     /// `refer_to`: where its REFER may point besides our own names and queues: SIP URIs in which one `*` stands for
     /// any run of characters. Default none.
     pub refer_to: Vec<String>,
+    /// `dtmf`: how digits travel to and from it: `"auto"` (default), `"rfc4733"`, `"info"`, `"inband"`.
+    pub dtmf: DtmfRule,
+}
+
+/// How digits travel to and from a peer. Whatever the rule, a telephone-event that was agreed and an INFO that came are
+/// understood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DtmfRule {
+    /// By telephone-event (RFC 4733); where a far end has none, as tones in the sound.
+    #[default]
+    Auto,
+    /// By telephone-event only.
+    Rfc4733,
+    /// By SIP INFO; telephone-event is neither offered nor taken.
+    Info,
+    /// As tones in the sound; telephone-event is neither offered nor taken.
+    Inband,
+}
+
+impl DtmfRule {
+    /// Whether telephone-event is offered and taken.
+    pub const fn takes_events(self) -> bool {
+        matches!(self, Self::Auto | Self::Rfc4733)
+    }
 }
 
 /// Whether a leg that could be relayed is repaired.
@@ -76,6 +100,7 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
         calls: table.integer("calls", 1..=100_000).map(|found| found.value),
         calls_per_second: table.integer("calls_per_second", 1..=100_000).map(|found| found.value),
         refer_to: read_refer_to(table),
+        dtmf: read_dtmf(table),
     };
     read_later(table);
     table.finish();
@@ -138,6 +163,16 @@ fn read_headers(table: &Table<'_>) -> Vec<(String, Secret)> {
 fn read_repair(table: &Table<'_>) -> Repair {
     let words = [("auto", Repair::Auto), ("never", Repair::Never), ("always", Repair::Always)];
     table.choice("repair", &words).map_or(Repair::Auto, |found| found.value)
+}
+
+fn read_dtmf(table: &Table<'_>) -> DtmfRule {
+    let words = [
+        ("auto", DtmfRule::Auto),
+        ("rfc4733", DtmfRule::Rfc4733),
+        ("info", DtmfRule::Info),
+        ("inband", DtmfRule::Inband),
+    ];
+    table.choice("dtmf", &words).map(|found| found.value).unwrap_or_default()
 }
 
 fn read_refer_to(table: &Table<'_>) -> Vec<String> {

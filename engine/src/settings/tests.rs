@@ -222,8 +222,6 @@ fn keys_of_things_to_come_are_refused_by_name() {
     let queue = "queue = \"people\"\n";
     let direct = "queue = \"people\"\n[flows.handoff]\ninvite_handoff = \"direct\"\n";
     later(queue, direct, "flows[0].handoff.invite_handoff", "\"direct\"; only \"through-ai\"");
-    let escape = "queue = \"people\"\n[flows.handoff]\nescape_digit = \"0\"\n";
-    later(queue, escape, "flows[0].handoff.escape_digit", "a caller's escape digit");
     later("sip:1000", "sips:1000", "peers[1].uris[0]", "sips: (TLS); use sip:");
     later("2.9\"", "2.9;transport=tcp\"", "peers[1].uris[0]", "transport=tcp; only UDP");
     for kind in ["tcp", "tls", "ws", "wss"] {

@@ -92,6 +92,11 @@ impl Shard {
                     self.endpoint.reinvite(now, sip, Headers::default(), sdp);
                 }
             }
+            Action::Info { leg, content_type, body } => {
+                if let Some(sip) = self.calls.dialog(key, leg) {
+                    self.endpoint.info(now, sip, &content_type, body);
+                }
+            }
             Action::Probe(leg) => {
                 if let Some(sip) = self.calls.dialog(key, leg) {
                     self.endpoint.probe(now, sip);

@@ -51,7 +51,7 @@ pub(super) fn translate(event: Event) -> Option<Translated> {
             told(leg, SipEvent::Offer { request: RequestKey(key.0), sdp })
         }
         Event::Refer { leg, key, request } => told(leg, refer(RequestKey(key.0), &request)),
-        Event::Info { leg, request } => told(leg, info(request)),
+        Event::Info { leg, key, request } => told(leg, info(RequestKey(key.0), request)),
         Event::Reanswered { leg, result } => told(
             leg,
             match result {
@@ -83,10 +83,10 @@ fn refer(request: RequestKey, message: &Request) -> SipEvent {
     SipEvent::Refer { request, refer_to, headers: headers_of(&message.headers) }
 }
 
-fn info(request: Request) -> SipEvent {
+fn info(key: RequestKey, request: Request) -> SipEvent {
     let content_type = request.headers.value(Field::ContentType);
     let content_type = content_type.map(|value| String::from_utf8_lossy(value).into_owned());
-    SipEvent::Info { content_type: content_type.unwrap_or_default(), body: request.body }
+    SipEvent::Info { request: key, content_type: content_type.unwrap_or_default(), body: request.body }
 }
 
 /// A far end that says anything but "no such dialog" or "too late" lives; those two also come as `Gone` (RFC 5057).

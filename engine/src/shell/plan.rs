@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::call::{
     AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure,
 };
-use crate::media::{Prompt, PromptError, Prompts, Repair, SessionParams};
+use crate::media::{Dtmf, Prompt, PromptError, Prompts, Repair, SessionParams};
 use crate::queue::QueuesSettings;
 use crate::settings::{self, Settings, Sound};
 use crate::shard::{AdmissionPeer, AdmissionSettings, Network};
@@ -242,6 +242,7 @@ fn call_peer(peer: &settings::Peer) -> CallPeer {
             settings::Repair::Never => Repair::Never,
             settings::Repair::Always => Repair::Always,
         },
+        dtmf: peer.dtmf,
     }
 }
 
@@ -263,6 +264,7 @@ fn flow_settings(flow: &settings::Flow, settings: &Settings, sounds: &Sounds<'_>
             settings::Answer::AtOnce => AnswerMode::AtOnce,
         },
         bye_rules: flow.handoff.bye_rules.iter().map(rule).collect(),
+        escape: flow.handoff.escape_digit.and_then(Dtmf::of),
         context: flow.context.clone(),
         hold: sounds.prompt(queue.map_or(&Sound::BuiltinHold, |queue| &queue.hold_audio)),
         announcement: sounds.prompt(queue.map_or(&Sound::BuiltinAnnouncement, |queue| &queue.announcement)),

@@ -85,8 +85,8 @@ pub enum Event {
     Offer { leg: Leg, key: RequestKey, request: Request },
     /// REFER; waits for [`super::Endpoint::respond`]. A 2xx opens its subscription, told by [`super::Endpoint::notify`].
     Refer { leg: Leg, key: RequestKey, request: Request },
-    /// INFO; 200 has been sent.
-    Info { leg: Leg, request: Request },
+    /// INFO without an Info-Package (RFC 6086 §9: the legacy use); waits for [`super::Endpoint::respond`].
+    Info { leg: Leg, key: RequestKey, request: Request },
     /// NOTIFY of a REFER of ours; 200 has been sent.
     Notify { leg: Leg, request: Request },
     /// The final answer to a re-INVITE of ours (491 has been tried again, RFC 3261 §14.1).

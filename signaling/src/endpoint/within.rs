@@ -23,6 +23,7 @@ enum Kind {
     Invite,
     Update,
     Refer,
+    Info,
 }
 
 impl Endpoint {
@@ -53,10 +54,7 @@ impl Endpoint {
             Method::Subscribe => self.handle_subscribe(now, id, leg, &request),
             Method::Options => self.answer_options(now, id, true),
             _ if self.is_call_over(leg) => self.refuse_unknown(now, id),
-            Method::Info => {
-                self.refuse(now, id, Reply::new(200));
-                self.tell(leg, Event::Info { leg, request });
-            }
+            Method::Info => self.handle_info(now, id, leg, identity.cseq, request),
             Method::Invite => self.handle_reinvite(now, id, leg, identity.cseq, request),
             Method::Update => self.handle_update(now, id, leg, identity.cseq, request),
             Method::Refer => self.handle_refer(now, id, leg, identity.cseq, request),
@@ -146,6 +144,25 @@ impl Endpoint {
         self.offer(leg, id, cseq, Kind::Update, request);
     }
 
+    /// INFO. We asked for no package (no Recv-Info), so one that names a package is refused (RFC 6086 §4.2.2).
+    fn handle_info(&mut self, now: Time, id: u64, leg: Leg, cseq: u32, request: Request) {
+        if request.headers.has("Info-Package") {
+            self.counters.rejected.content += 1;
+            let mut reply = Reply::new(469);
+            reply.headers.push("Recv-Info", "nil");
+            return self.refuse(now, id, reply);
+        }
+        let Some(state) = self.legs.get(&leg) else { return };
+        if state.quiet {
+            return self.refuse_unknown(now, id);
+        }
+        if state.pending.len() >= limits::PENDING_PER_LEG {
+            return self.refuse_order(now, id);
+        }
+        let key = self.wait_for_owner(leg, id, cseq, Kind::Info);
+        self.events.push_back(Event::Info { leg, key, request });
+    }
+
     fn handle_refer(&mut self, now: Time, id: u64, leg: Leg, cseq: u32, request: Request) {
         // RFC 3515 §2.4.2: exactly one Refer-To.
         if !matches!(request.headers.refer_to(), Ok(Some(_))) {
@@ -165,7 +182,9 @@ impl Endpoint {
     /// Whether an offer of theirs waits for the owner's answer.
     pub(super) fn awaits_answer(&self, leg: Leg) -> bool {
         let pending = self.legs.get(&leg).map(|state| &state.pending[..]).unwrap_or_default();
-        pending.iter().any(|key| self.pending.get(key).is_some_and(|pending| pending.kind != Kind::Refer))
+        pending.iter().any(|key| {
+            self.pending.get(key).is_some_and(|pending| matches!(pending.kind, Kind::Invite | Kind::Update))
+        })
     }
 
     fn offer(&mut self, leg: Leg, id: u64, cseq: u32, kind: Kind, request: Request) {
@@ -193,7 +212,7 @@ impl Endpoint {
         if reply.status >= 200 {
             self.take_pending(key);
         }
-        if accepted && kind != Kind::Refer {
+        if accepted && matches!(kind, Kind::Invite | Kind::Update) {
             self.move_target(leg, server);
         }
         match kind {

@@ -260,7 +260,11 @@ fn requests_within_the_call_are_answered() {
     let (alice, now) = world.alice();
     alice.info(now, a, "application/dtmf-relay", Bytes::from_static(b"Signal=1\r\n"));
     world.run_ms(50);
-    assert_eq!((world.names(ALICE), world.names(BOB)), (vec!["Replied".into()], vec!["Info".into()]));
+    let key = world.asked(BOB);
+    let (bob, now) = world.bob();
+    bob.respond(now, key, 415, "", Headers::new(), Bytes::new());
+    world.run_ms(50);
+    assert!(matches!(world.take(ALICE)[..], [Event::Replied { result: Err(Failure::Status(415)), .. }]));
     let (bob, now) = world.bob();
     bob.probe(now, b);
     world.run_ms(50);

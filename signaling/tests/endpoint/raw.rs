@@ -160,15 +160,28 @@ fn a_response_goes_to_the_source_port_only_if_rport_asks_for_it() {
 fn a_request_out_of_order_gets_500_but_a_bye_is_a_bye() {
     let (mut world, _, tag) = connected();
     world.inject(BOB, &request("INFO", "3", &tag, 10, "", ""));
+    let key = world.asked(BOB);
+    let (bob, now) = world.bob();
+    bob.respond(now, key, 200, "", Headers::new(), Bytes::new());
+    world.run_ms(20);
     assert_eq!(world.status(), 200);
     world.inject(BOB, &request("INFO", "4", &tag, 9, "", ""));
     assert_eq!(world.status(), 500);
     assert!(header(world.raw.last().unwrap(), "Retry-After").is_some());
     world.inject(BOB, &request("BYE", "5", &tag, 8, "", ""));
     assert_eq!(world.status(), 200);
-    assert_eq!(world.names(BOB), ["Info", "Bye"]);
+    assert_eq!(world.names(BOB), ["Bye"]);
     world.run_out();
     world.assert_idle();
+}
+
+#[test]
+fn an_info_of_a_package_we_never_asked_for_gets_469() {
+    let (mut world, _, tag) = connected();
+    world.inject(BOB, &request("INFO", "3", &tag, 2, "Info-Package: dtmf\n", ""));
+    assert_eq!(world.status(), 469);
+    assert_eq!(header(world.raw.last().unwrap(), "Recv-Info").unwrap(), "nil");
+    assert!(world.names(BOB).is_empty());
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl World {
     /// The key of the offer or REFER that waits at `end`.
     pub(crate) fn asked(&mut self, end: usize) -> RequestKey {
         let found = self.take(end).into_iter().find_map(|event| match event {
-            Event::Offer { key, .. } | Event::Refer { key, .. } => Some(key),
+            Event::Offer { key, .. } | Event::Refer { key, .. } | Event::Info { key, .. } => Some(key),
             _ => None,
         });
         found.expect("a request waits")

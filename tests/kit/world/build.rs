@@ -75,6 +75,7 @@ impl WorldBuilder {
             on_ai_failure: OnAiFailure::Queue,
             answer: AnswerMode::Late,
             bye_rules: bye_rules.iter().map(|rule| ByeRule::parse(rule).expect("a rule")).collect(),
+            escape: None,
             context: ContextRules::default(),
             hold,
             announcement,
