@@ -279,6 +279,7 @@ fn config(leg: LegId, kind: Kind) -> LegConfig {
         receive: true,
         limits: Limits { fec: kind == Kind::Opus, ..Limits::default() },
         repair: Repair::Auto,
+        digits: baton_engine::media::Digits::None,
     }
 }
 
