@@ -43,6 +43,8 @@ fn config(leg: LegId, opus: bool) -> LegConfig {
         remote: Some(address(leg)),
         remote_rtcp: None,
         rtcp_mux: false,
+        rtcp_rsize: false,
+        rtcp_xr: false,
         payload: Payload {
             number,
             announced: number,

@@ -16,5 +16,6 @@ mod media_lost;
 mod races;
 mod refer_rules;
 mod return_to_ai;
+mod segments;
 mod torture;
 mod weather;

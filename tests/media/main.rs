@@ -13,6 +13,8 @@ mod packet_lengths;
 mod relay;
 mod renegotiated;
 mod reports;
+mod segments;
 mod ticks;
 mod transcoders;
 mod world;
+mod xr;

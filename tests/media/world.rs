@@ -86,6 +86,10 @@ pub struct Phone {
     encoder: Box<dyn Encoder>,
     pub got: Vec<Got>,
     pub reports: Vec<Got>,
+    /// Where its reports come from, if not from the port above `from`.
+    pub rtcp_from: Option<SocketAddr>,
+    /// Where the last report was sent.
+    pub report_to: Option<SocketAddr>,
 }
 
 fn encoder(kind: Kind) -> Box<dyn Encoder> {
@@ -242,6 +246,8 @@ impl World {
             remote: Some(phone.from),
             remote_rtcp: None,
             rtcp_mux: false,
+            rtcp_rsize: false,
+            rtcp_xr: false,
             payload: Payload {
                 number: phone.payload_type(),
                 announced: phone.payload_type(),
@@ -284,7 +290,17 @@ impl World {
             encoder: encoder(kind),
             got: Vec::new(),
             reports: Vec::new(),
+            rtcp_from: None,
+            report_to: None,
         });
+    }
+
+    /// A phone sends RTCP.
+    pub fn report_in(&mut self, leg: LegId, bytes: Vec<u8>) {
+        let phone = self.phone(leg);
+        let above = SocketAddr::new(phone.from.ip(), phone.from.port() + 1);
+        let from = phone.rtcp_from.unwrap_or(above);
+        self.packet_in(leg, Lane::Rtcp, from, bytes);
     }
 
     /// A phone and its leg change over to another codec; what the phone has got so far is taken from it.
@@ -368,8 +384,14 @@ impl World {
         for (leg, lane, to, got) in std::mem::take(&mut self.sent) {
             let phone = self.phones.iter_mut().find(|phone| phone.leg == leg).unwrap();
             let reports = (200..=204).contains(&got.bytes[1]);
-            assert_eq!(to.port(), phone.from.port() + u16::from(lane == Lane::Rtcp));
-            if reports { phone.reports.push(got) } else { phone.got.push(got) }
+            let usual = SocketAddr::new(to.ip(), phone.from.port() + u16::from(lane == Lane::Rtcp));
+            assert!(to == usual || reports && Some(to) == phone.rtcp_from, "{to}");
+            if reports {
+                phone.report_to = Some(to);
+                phone.reports.push(got);
+            } else {
+                phone.got.push(got);
+            }
         }
     }
 

@@ -92,6 +92,31 @@ fn rtcp_goes_where_rfc_3605_says_or_is_muxed_if_both_want_it() {
 }
 
 #[test]
+fn reports_of_reduced_size_and_extended_ones_are_agreed_on_only_where_they_are_offered() {
+    let plain = negotiate(SIPP.as_bytes(), &ours(&["PCMU"]), FIRST).unwrap();
+    assert!(!plain.media.rtcp_rsize && !plain.media.rtcp_xr && !text(&plain.sdp).contains("a=rtcp"));
+    let asked =
+        format!("{SIPP}a=rtcp-rsize\r\na=rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss voip-metrics\r\n");
+    let asked = negotiate(asked.as_bytes(), &ours(&["PCMU"]), FIRST).unwrap();
+    assert!(asked.media.rtcp_rsize && asked.media.rtcp_xr);
+    assert!(
+        has_line(&asked.sdp, "a=rtcp-rsize") && has_line(&asked.sdp, "a=rtcp-xr:rcvr-rtt=all voip-metrics")
+    );
+    let other = format!("{SIPP}a=rtcp-xr:pkt-loss-rle=100\r\n");
+    let other = negotiate(other.as_bytes(), &ours(&["PCMU"]), FIRST).unwrap();
+    assert!(
+        !other.media.rtcp_xr && !text(&other.sdp).contains("rtcp-xr"),
+        "we have none of what is asked for"
+    );
+    // Our own offers ask for none of it, and an answer cannot bring in what was not offered.
+    let offer = make_offer(&ours(&["PCMU"]), FIRST);
+    assert!(!text(&offer).contains("a=rtcp"));
+    let answer = format!("{SIPP}a=rtcp-rsize\r\na=rtcp-mux\r\n");
+    let agreed = read_answer(&offer, answer.as_bytes()).unwrap();
+    assert!(!agreed.rtcp_rsize && !agreed.rtcp_mux);
+}
+
+#[test]
 fn packet_time_is_theirs_within_maxptime_and_ten_to_sixty() {
     let ptime = |attributes: &str| {
         let offer = format!("{SIPP}{attributes}");

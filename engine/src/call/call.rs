@@ -17,6 +17,7 @@ use crate::call::flow::Dialing;
 use crate::call::handoff::{Handoff, Returned, Tally};
 use crate::call::leg::{Farewell, Leg};
 use crate::call::record::HandoffState;
+use crate::call::segments::Segments;
 use crate::call::settings::CallSettings;
 use crate::call::state::State;
 use crate::call::timeline::Timeline;
@@ -61,6 +62,7 @@ pub struct Call {
     pub(super) timers: Timers,
     pub(super) timeline: Timeline,
     pub(super) counters: Counters,
+    pub(super) segments: Segments,
     pub(super) context: Context,
 
     /// The caller's offer, until it is answered.
@@ -187,6 +189,7 @@ impl Call {
             timers: Timers::default(),
             timeline: Timeline::default(),
             counters: Counters::default(),
+            segments: Segments::default(),
             context: Context::default(),
             caller_offer: None,
             caller_codec: None,
@@ -251,6 +254,8 @@ impl Call {
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
             Input::Port(leg, port) => self.handle_port(now, leg, port),
+            // The end of a call is the last thing measured.
+            Input::Measured(measured) => self.measured(now, measured),
             _ if self.stage == Stage::Ended => self.counters.late_events += 1,
             Input::Sip(leg, event) => self.handle_sip(now, leg, event),
             Input::Media(event) => self.handle_media(now, event),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::key::LegId;
-use crate::media::{MediaEvent, Order};
+use crate::media::{Measured, MediaEvent, Order};
 use crate::queue::{Notice, QueueRequest};
 
 /// A header as it stood or is to stand in a message.
@@ -27,6 +27,8 @@ pub enum Input {
     Port(LegId, Result<SocketAddr, NoPort>),
     /// Something happened in the session.
     Media(MediaEvent),
+    /// What legs and parts of the call were like that an order has just ended.
+    Measured(Vec<Measured>),
     /// The queues have news.
     Queue(Notice),
     /// An operator or the API wants the call ended.

@@ -13,7 +13,7 @@ use crate::call::call::Call;
 use crate::call::record::LegSnapshot;
 use crate::call::{Action, LegEnd, Moment, NoPort, Timer};
 use crate::key::LegId;
-use crate::media::{LegConfig, Order};
+use crate::media::{LegConfig, Order, StreamFigures};
 use crate::queue::{OfferId, Outcome, QueueRequest};
 
 /// Legs kept for the record; beyond it the oldest that are over are forgotten. A handoff over twenty agents takes
@@ -80,6 +80,8 @@ pub(crate) struct Leg {
     /// Nothing has come from it for `timers.media`.
     pub(crate) silent: bool,
     pub(crate) held: bool,
+    /// What its stream was like, once it is over.
+    pub(crate) media: Option<StreamFigures>,
     pub(crate) began: Time,
     pub(crate) answered: Option<Time>,
     pub(crate) ended: Option<Time>,
@@ -101,6 +103,7 @@ impl Leg {
             ring: Duration::ZERO,
             silent: false,
             held: false,
+            media: None,
             began: now,
             answered: None,
             ended: None,
@@ -125,6 +128,7 @@ impl Leg {
             uri: self.uri.clone(),
             codec: self.config.as_ref().map(|c| format!("{}/{}", c.payload.encoding, c.payload.clock)),
             held: self.held,
+            media: self.media,
             began: self.began,
             answered: self.answered,
             ended: self.ended,

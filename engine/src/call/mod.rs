@@ -19,6 +19,7 @@ mod leg;
 mod negotiated;
 mod offer;
 mod record;
+mod segments;
 mod settings;
 mod state;
 mod stay;
@@ -34,6 +35,7 @@ pub use input::{Action, Dial, Failure, Header, Input, NoPort, RequestKey, SipEve
 pub use leg::{LegState, Role};
 pub use negotiated::leg_config;
 pub use record::{CallSnapshot, HandoffState, LegSnapshot};
+pub use segments::{SEGMENTS_MAX, SegmentFigures, Segments};
 pub use settings::{
     AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure,
 };

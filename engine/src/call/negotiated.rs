@@ -18,6 +18,8 @@ pub fn leg_config(media: &Negotiated, repair: Repair) -> LegConfig {
         remote: media.remote,
         remote_rtcp: media.remote_rtcp,
         rtcp_mux: media.rtcp_mux,
+        rtcp_rsize: media.rtcp_rsize,
+        rtcp_xr: media.rtcp_xr,
         payload: Payload {
             number: payload.number,
             announced: media.received_number,
@@ -84,6 +86,8 @@ mod tests {
             remote: Some("127.0.0.2:4000".parse().unwrap()),
             remote_rtcp: None,
             rtcp_mux: false,
+            rtcp_rsize: false,
+            rtcp_xr: false,
             payload: Payload {
                 number: 0,
                 announced: 0,

@@ -9,13 +9,15 @@ use baton_signaling::Time;
 use crate::call::call::Call;
 use crate::call::counters::Counters;
 use crate::call::leg::Leg;
+use crate::call::segments::Segments;
 use crate::call::state::State;
 use crate::call::timeline::Timeline;
 use crate::call::{EndReason, LegState, Losses, Role};
 use crate::key::{CallKey, LegId};
+use crate::media::StreamFigures;
 
 /// A call as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CallSnapshot {
     /// Its number on this node; not shown, since JSON's numbers end at 2^53 and `call_id` names the call everywhere.
     #[serde(skip)]
@@ -50,12 +52,14 @@ pub struct CallSnapshot {
     pub context_losses: Losses,
     /// What happened.
     pub timeline: Timeline,
+    /// What each part of the call was like.
+    pub segments: Segments,
     /// What was counted.
     pub counters: Counters,
 }
 
 /// A leg as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LegSnapshot {
     /// Its number.
     pub id: LegId,
@@ -71,6 +75,8 @@ pub struct LegSnapshot {
     pub codec: Option<String>,
     /// The far end has put it on hold.
     pub held: bool,
+    /// What its stream was like; `None` while it has none.
+    pub media: Option<StreamFigures>,
     /// When it was made.
     pub began: Time,
     /// When it was answered.
@@ -111,6 +117,7 @@ impl Call {
             context: self.context.shown(),
             context_losses: self.context_losses(),
             timeline: self.timeline.clone(),
+            segments: self.segments.clone(),
             counters: self.counters.clone(),
         }
     }

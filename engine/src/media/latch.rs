@@ -15,6 +15,8 @@ const LEARN_PACKETS: u8 = 4;
 const LEARN_WINDOW: Duration = Duration::from_secs(1);
 /// A stream heard within this time is alive and cannot be taken over.
 const ALIVE: Duration = Duration::from_secs(2);
+/// The same of RTCP, which comes every five seconds: four reports are missing.
+const RTCP_ALIVE: Duration = Duration::from_secs(20);
 
 /// A source that is not the far end yet.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct Latch {
     source: Option<(SocketAddr, Ssrc)>,
     heard: Time,
     candidate: Option<Candidate>,
+    /// Where RTCP comes from, and when it was heard last.
+    rtcp: Option<(SocketAddr, Time)>,
     /// Nothing has come from the address named last: it may take the stream back at once.
     open: bool,
 }
@@ -42,14 +46,14 @@ pub(crate) struct Latch {
 impl Latch {
     /// A gate that lets the address of the SDP in at once.
     pub(crate) fn new(named: Option<SocketAddr>) -> Self {
-        Self { named, source: None, heard: Time::ZERO, candidate: None, open: true }
+        Self { named, source: None, heard: Time::ZERO, candidate: None, rtcp: None, open: true }
     }
 
     /// A new offer or answer: the address it names is let in at once. The old source is sent to until then only if
     /// the address has not changed.
     pub(crate) fn update(&mut self, named: Option<SocketAddr>) {
         if self.named != named {
-            self.source = None;
+            (self.source, self.rtcp) = (None, None);
         }
         (self.named, self.open, self.candidate) = (named, true, None);
     }
@@ -103,6 +107,23 @@ impl Latch {
     pub(crate) fn accept_rtcp(&self, from: SocketAddr) -> bool {
         let host = self.source.map(|(source, _)| source).or(self.named).map(|a| a.ip());
         host == Some(from.ip()) || self.named.map(|a| a.ip()) == Some(from.ip())
+    }
+
+    /// A report of the far end's stream came to the RTCP port. Its source is where ours go to, for a NAT may give RTCP a
+    /// port that no SDP can name: if it is the host that the stream comes from, and nowhere else is RTCP alive. From
+    /// where SDP says (`named`) it is believed in any case.
+    pub(crate) fn heard_rtcp(&mut self, now: Time, from: SocketAddr, named: Option<SocketAddr>) {
+        let known = self.rtcp.is_some_and(|(source, _)| source == from);
+        let alive = self.rtcp.is_some_and(|(_, heard)| now.saturating_duration_since(heard) < RTCP_ALIVE);
+        let host = self.source.map(|(source, _)| source.ip()) == Some(from.ip());
+        if known || Some(from) == named || host && !alive {
+            self.rtcp = Some((from, now));
+        }
+    }
+
+    /// Where RTCP comes from, once it has come.
+    pub(crate) fn rtcp(&self) -> Option<SocketAddr> {
+        self.rtcp.map(|(source, _)| source)
     }
 
     /// Where to send: to where the stream comes from, else to where the SDP says.
@@ -174,6 +195,27 @@ mod tests {
         assert_eq!(latch.remote(), Some(at(9)));
         assert!(latch.accept(ms(20), at(9), B, PT));
         assert!(!latch.accept(ms(40), at(1), A, PT));
+    }
+
+    #[test]
+    fn reports_go_to_where_they_come_from_unless_others_come_from_elsewhere() {
+        let mut latch = Latch::new(Some(at(1)));
+        latch.heard_rtcp(ms(0), at(9), Some(at(2)));
+        assert_eq!(latch.rtcp(), None, "no stream yet: whose host is it?");
+        latch.accept(ms(0), at(1), A, PT);
+        latch.heard_rtcp(ms(1), at(9), Some(at(2)));
+        assert_eq!(latch.rtcp(), Some(at(9)));
+        latch.heard_rtcp(ms(5000), at(8), Some(at(2)));
+        assert_eq!(latch.rtcp(), Some(at(9)), "alive");
+        latch.heard_rtcp(ms(5001), at(2), Some(at(2)));
+        assert_eq!(latch.rtcp(), Some(at(2)), "as SDP says");
+        latch.heard_rtcp(ms(26_000), at(8), Some(at(2)));
+        assert_eq!(latch.rtcp(), Some(at(8)));
+        let stranger = SocketAddr::from(([127, 0, 0, 9], 2));
+        latch.heard_rtcp(ms(90_000), stranger, Some(at(2)));
+        assert_eq!(latch.rtcp(), Some(at(8)));
+        latch.update(Some(at(5)));
+        assert_eq!(latch.rtcp(), None);
     }
 
     #[test]

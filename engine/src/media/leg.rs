@@ -10,6 +10,7 @@ use baton_signaling::Time;
 
 use super::coder::Codec;
 use super::dtmf::EventReceiver;
+use super::figures::{Looks, Now, StreamFigures, Stretch, Sums};
 use super::jitter::{Bounds, Jitter};
 use super::latch::Latch;
 use super::outgoing::Outgoing;
@@ -19,33 +20,10 @@ use super::report::Reports;
 use super::session::{Lane, LegStats, SessionParams};
 use super::{LegConfig, Payload, Repair, TelephoneEvent};
 use crate::key::LegId;
+use crate::rtp::fates::Fates;
+use crate::rtp::rtcp::{Report, Voip};
 use crate::rtp::stats::{Arrival, Reception};
 use crate::rtp::{ExtSeq, RtpTime, Seq, Ssrc};
-
-/// Which of the last packets have come.
-#[derive(Clone, Copy, Debug, Default)]
-struct Recent {
-    highest: ExtSeq,
-    bits: u128,
-}
-
-impl Recent {
-    /// Marks a number; false if it was marked before.
-    fn mark(&mut self, seq: ExtSeq) -> bool {
-        let ahead = seq.0.wrapping_sub(self.highest.0) as i32;
-        if self.bits == 0 || ahead >= 128 {
-            (self.highest, self.bits) = (seq, 1);
-        } else if ahead > 0 {
-            (self.highest, self.bits) = (seq, self.bits << ahead | 1);
-        } else {
-            let bit = 1u128.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
-            let seen = self.bits & bit != 0;
-            self.bits |= bit;
-            return !seen;
-        }
-        true
-    }
-}
 
 /// A leg.
 pub(crate) struct Leg {
@@ -58,7 +36,15 @@ pub(crate) struct Leg {
     pub(crate) events: EventReceiver,
     pub(crate) reports: Reports,
     pub(crate) reception: Reception,
-    recent: Recent,
+    fates: Fates,
+    looks: Looks,
+    /// Highest jitter of the leg, and of the part of the call under way, in milliseconds.
+    jitter_ms_max: [f32; 2],
+    pub(crate) began: Time,
+    /// Relayed packets with wideband sound or more in them.
+    pub(crate) wide: u64,
+    /// Where the part of the call now under way began.
+    segment_base: Sums,
     pub(crate) far: Option<Ssrc>,
     /// An order has given it something to say.
     pub(crate) fed: bool,
@@ -92,6 +78,8 @@ impl Leg {
         let jitter = jitter(codec, params);
         let mut outgoing = Outgoing::new(codec, codec.encoder(params)?, draw);
         outgoing.configure(config.payload.number, config.telephone_event, config.ptime_ms);
+        let mut reports = Reports::new(cname, params.ntp_at_zero);
+        reports.configure(&config, params.extended_reports);
         Ok(Some(Self {
             id,
             codec,
@@ -99,9 +87,14 @@ impl Leg {
             playout: Playout::new(jitter, codec.decoder()?, codec.clock()),
             outgoing,
             events: EventReceiver::default(),
-            reports: Reports::new(cname, params.ntp_at_zero),
+            reports,
             reception: Reception::new(codec.clock()),
-            recent: Recent::default(),
+            fates: Fates::default(),
+            looks: Looks::default(),
+            jitter_ms_max: [0.0; 2],
+            began: now,
+            wide: 0,
+            segment_base: Sums::default(),
             far: None,
             fed: false,
             heard: now,
@@ -132,6 +125,7 @@ impl Leg {
             self.codec = codec;
         }
         self.latch.update(config.remote);
+        self.reports.configure(&config, params.extended_reports);
         self.outgoing.configure(config.payload.number, config.telephone_event, config.ptime_ms);
         if !config.send {
             self.outgoing.pause();
@@ -147,14 +141,28 @@ impl Leg {
         self.latch.remote().filter(|_| self.config.send && self.closing.is_none())
     }
 
-    /// Where RTCP goes to, held or not (RFC 3264 §5.1).
+    /// Where RTCP goes to, held or not (RFC 3264 §5.1): to where it comes from, once it has, else to where SDP says.
     pub(crate) fn remote_rtcp(&self) -> Option<(Lane, SocketAddr)> {
-        let remote = self.latch.remote()?;
         if self.config.rtcp_mux {
-            return Some((Lane::Rtp, remote));
+            return Some((Lane::Rtp, self.latch.remote()?));
         }
+        Some((Lane::Rtcp, self.latch.rtcp().or_else(|| self.named_rtcp())?))
+    }
+
+    /// Where SDP says that RTCP goes (RFC 3605), else the port above RTP's.
+    fn named_rtcp(&self) -> Option<SocketAddr> {
+        let remote = self.latch.remote()?;
         let above = SocketAddr::new(remote.ip(), remote.port().checked_add(1)?);
-        Some((Lane::Rtcp, self.config.remote_rtcp.unwrap_or(above)))
+        Some(self.config.remote_rtcp.unwrap_or(above))
+    }
+
+    /// A report of the far end came to one of our ports.
+    pub(crate) fn handle_report(&mut self, now: Time, lane: Lane, source: SocketAddr, report: Report) {
+        if lane == Lane::Rtcp && self.far.is_none_or(|far| far == report.from) {
+            let named = self.named_rtcp();
+            self.latch.heard_rtcp(now, source, named);
+        }
+        self.reports.handle(now, report);
     }
 
     /// Whether a packet's type is the agreed codec's.
@@ -213,8 +221,8 @@ impl Leg {
             }
             Arrival::Doubtful => return None,
         };
-        let behind = ext < self.recent.highest && self.recent.bits != 0;
-        if !self.recent.mark(ext) {
+        let behind = self.fates.is_behind(ext);
+        if !self.fates.came(ext) {
             self.duplicate += 1;
             return None;
         }
@@ -226,9 +234,74 @@ impl Leg {
         if counted {
             self.reception.restart();
         }
-        self.recent = Recent::default();
+        self.fates.restart();
         self.playout.jitter.restart();
         self.events = EventReceiver::default();
+    }
+
+    /// Keeps a packet's sound until its turn, or throws it away if that has passed.
+    pub(crate) fn keep(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8]) {
+        let late = self.playout.jitter.late;
+        self.playout.jitter.insert(seq, time, payload);
+        if self.playout.jitter.late != late {
+            self.fates.was_late(seq);
+        }
+    }
+
+    /// Looks at what is no count; to be called once a second.
+    pub(crate) fn look(&mut self) {
+        let jitter_ms = self.reception.jitter_ms();
+        self.jitter_ms_max = self.jitter_ms_max.map(|max| max.max(jitter_ms));
+        self.looks.add(jitter_ms, self.playout.jitter.target_ms(), self.reports.round_trip_ms);
+    }
+
+    fn sums(&self) -> Sums {
+        Sums {
+            received: self.reception.received(),
+            sent: self.outgoing.packets,
+            lost: self.reception.lost(),
+            duplicate: self.duplicate,
+            concealed: self.playout.concealed,
+            fates: self.fates.counts(),
+            looks: self.looks,
+            wide: self.wide,
+        }
+    }
+
+    fn stretch(&self, start: Sums, jitter_ms_max: f32) -> Stretch {
+        let now = Now {
+            codec: self.codec,
+            packet_ms: self.units * 1000 / self.codec.clock(),
+            jitter_ms: self.reception.jitter_ms(),
+            jitter_ms_max,
+            buffer_ms: self.playout.jitter.target_ms(),
+            round_trip_ms: self.reports.round_trip_ms,
+            far_loss: self.reports.far_loss,
+            far_voip: self.reports.far_voip,
+        };
+        Stretch::new(start, self.sums(), now)
+    }
+
+    /// The whole leg in figures.
+    pub(crate) fn figures(&self) -> StreamFigures {
+        self.stretch(Sums::default(), self.jitter_ms_max[0]).figures()
+    }
+
+    /// The leg since [`Leg::begin_segment`] in figures.
+    pub(crate) fn segment_figures(&self) -> StreamFigures {
+        self.stretch(self.segment_base, self.jitter_ms_max[1]).figures()
+    }
+
+    /// A part of the call begins.
+    pub(crate) fn begin_segment(&mut self) {
+        self.segment_base = self.sums();
+        self.jitter_ms_max[1] = self.reception.jitter_ms();
+    }
+
+    /// What an extended report says of its stream; `None` if none are wanted, or nothing has come.
+    pub(crate) fn voip(&self, params: &SessionParams) -> Option<Voip> {
+        let ssrc = self.far.filter(|_| self.reports.is_extended() && self.reception.received() > 0)?;
+        Some(Voip { ssrc, ..self.stretch(Sums::default(), 0.0).voip(params.jitter_ms_max) })
     }
 
     /// The leg in figures.

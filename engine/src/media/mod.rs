@@ -4,6 +4,7 @@ mod coder;
 mod delay;
 mod dtmf;
 mod early;
+mod figures;
 mod jitter;
 mod latch;
 mod leg;
@@ -16,13 +17,16 @@ mod repair;
 mod report;
 mod ring;
 mod scene;
+mod segment;
 mod session;
 mod ticking;
 mod transcoding;
 
+pub use figures::StreamFigures;
 pub use order::{
     Digits, Dtmf, LegConfig, Limits, MediaEvent, Order, Payload, Prompt, Repair, TelephoneEvent,
 };
 pub use prompt::{PROMPT_SECONDS_MAX, PromptError, Prompts};
+pub use segment::{Measured, Segment};
 pub use session::{Counters, Lane, LegStats, Session, SessionParams, Sink};
 pub use transcoding::CODEC_NAMES;

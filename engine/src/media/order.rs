@@ -20,6 +20,10 @@ pub struct LegConfig {
     pub remote_rtcp: Option<SocketAddr>,
     /// RTP and RTCP share one port (RFC 5761).
     pub rtcp_mux: bool,
+    /// Reports may be of reduced size (RFC 5506).
+    pub rtcp_rsize: bool,
+    /// The far end asks for extended reports (RFC 3611 §5).
+    pub rtcp_xr: bool,
     /// The audio payload both sides agreed on.
     pub payload: Payload,
     /// The telephone-event payload of the same clock, if agreed (RFC 4733).

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
+use baton_codecs::opus::{Bandwidth, Toc};
 use baton_signaling::Time;
 
 use super::coder::Codec;
@@ -18,6 +19,7 @@ use super::leg::Leg;
 use super::outgoing::Passing;
 use super::ring::PAYLOAD_BYTES_MAX;
 use super::scene::Scene;
+use super::segment::Parts;
 use super::{Digits, Dtmf, LegConfig, MediaEvent, Order, Prompts};
 use crate::key::LegId;
 use crate::rtp::packet::HEADER_BYTES;
@@ -51,6 +53,8 @@ pub struct SessionParams {
     pub complexity: u8,
     /// Opus encoder bit rate, in bits per second.
     pub bitrate: u32,
+    /// Extended reports (RFC 3611) are sent to every far end, not only to those that ask for them.
+    pub extended_reports: bool,
     /// Wall clock at [`Time::ZERO`] as a 64-bit NTP timestamp (RFC 3550 §4), for sender reports.
     pub ntp_at_zero: u64,
 }
@@ -63,6 +67,7 @@ impl Default for SessionParams {
             jitter_ms_max: 200,
             complexity: 5,
             bitrate: 24_000,
+            extended_reports: false,
             ntp_at_zero: 0,
         }
     }
@@ -147,6 +152,9 @@ pub struct Session {
     withheld: Option<Dtmf>,
     pub(super) counters: Counters,
     pub(super) events: Events,
+    pub(super) parts: Parts,
+    /// When the legs were last looked at.
+    pub(super) looked: Time,
     pub(super) tick_due: Option<Time>,
     /// Changed by orders only: the owner asks after them, and a leg may go in a tick.
     pub(super) tick_ms: u8,
@@ -181,6 +189,12 @@ impl Random {
     }
 }
 
+/// It carries wideband sound or more (RFC 6716 §3.1).
+fn is_wide(codec: Codec, payload: &[u8]) -> bool {
+    let wide = |toc: Toc| !matches!(toc.bandwidth(), Bandwidth::Narrow | Bandwidth::Medium);
+    codec == Codec::Opus && Toc::of(payload).is_ok_and(wide)
+}
+
 impl Session {
     /// A session without legs. Its SSRCs, first sequence numbers and RTCP times come from `seed`.
     pub fn new(seed: u64, params: SessionParams, prompts: Rc<Prompts>) -> Self {
@@ -198,6 +212,8 @@ impl Session {
             withheld: None,
             counters: Counters::default(),
             events: Events(VecDeque::with_capacity(EVENTS_MAX), 0),
+            parts: Parts::default(),
+            looked: Time::ZERO,
             tick_due: None,
             tick_ms: 20,
             ended: false,
@@ -209,6 +225,15 @@ impl Session {
     /// Carries out an order. The only method besides `new` that may allocate. An order about a leg that is not open
     /// does nothing.
     pub fn apply(&mut self, now: Time, order: Order, out: &mut impl Sink) {
+        self.part_ends(&order);
+        let part = self.next_part(&order);
+        self.carry_out(now, order, out);
+        self.part_begins(now, part);
+        let fits = |leg: &Leg| leg.outgoing.ptime_ms().is_multiple_of(20);
+        self.tick_ms = if self.legs.iter().all(fits) { 20 } else { 10 };
+    }
+
+    fn carry_out(&mut self, now: Time, order: Order, out: &mut impl Sink) {
         match order {
             Order::Open { leg, config } => {
                 self.open(now, leg, config);
@@ -247,8 +272,6 @@ impl Session {
             Order::Withhold { digit } => self.withheld = digit,
             Order::End => self.end(now, out),
         }
-        let fits = |leg: &Leg| leg.outgoing.ptime_ms().is_multiple_of(20);
-        self.tick_ms = if self.legs.iter().all(fits) { 20 } else { 10 };
     }
 
     fn open(&mut self, now: Time, id: LegId, config: LegConfig) {
@@ -324,7 +347,7 @@ impl Session {
             return;
         };
         if lane == Lane::Rtcp || is_rtcp(packet) {
-            return self.handle_rtcp(now, at, from, packet);
+            return self.handle_rtcp(now, at, lane, from, packet);
         }
         let Ok(view) = PacketView::parse(packet) else {
             self.counters.packets_malformed += 1;
@@ -373,15 +396,15 @@ impl Session {
         }
     }
 
-    fn handle_rtcp(&mut self, now: Time, at: usize, from: SocketAddr, packet: &[u8]) {
+    fn handle_rtcp(&mut self, now: Time, at: usize, lane: Lane, from: SocketAddr, packet: &[u8]) {
         let leg = &mut self.legs[at];
         if !leg.latch.accept_rtcp(from) {
             self.counters.packets_rejected += 1;
             return;
         }
-        match rtcp::parse(packet, leg.outgoing.ssrc) {
+        match rtcp::parse_of(packet, leg.outgoing.ssrc, leg.far) {
             Some(report) => {
-                leg.reports.handle(now, report);
+                leg.handle_report(now, lane, from, report);
                 self.was_heard(now, at);
             }
             None => self.counters.packets_malformed += 1,
@@ -444,7 +467,7 @@ impl Session {
             if going && leg.playout.is_drained() {
                 leg.playout.jitter.hurry();
             }
-            leg.playout.jitter.insert(ext, passing.time, &packet[range]);
+            leg.keep(ext, passing.time, &packet[range]);
             return;
         };
         self.flush(now, at, to, passing, out);
@@ -452,6 +475,7 @@ impl Session {
         let (id, remote) = (self.legs[to].id, self.legs[to].remote());
         let Some(remote) = remote else { return };
         self.counters.packets_relayed += 1;
+        self.legs[at].wide += u64::from(is_wide(self.legs[at].codec, &packet[range.clone()]));
         let sent = &mut self.counters.packets_sent;
         self.legs[to].outgoing.pass(now, passing, packet, range, |bytes| {
             *sent += 1;

@@ -8,10 +8,13 @@ use baton_signaling::Time;
 
 use super::MediaEvent;
 use super::coder::{Codec, TICK_SAMPLES_MAX};
+use super::report::Subject;
 use super::scene::Party;
 use super::session::{Lane, Session, Sink};
 use crate::key::LegId;
 
+/// Between two looks at what a leg is like.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A closed leg is heard to its end, but no longer than this.
 const CLOSING_MAX: Duration = Duration::from_secs(1);
 /// A relayed G.711 stream that stops is replaced by silence when its next packet is this late: no sender pauses it on
@@ -35,6 +38,7 @@ impl Session {
     pub fn handle_tick(&mut self, now: Time, out: &mut impl Sink) {
         let samples = usize::from(self.tick_ms()) * 8;
         self.count_tick(now);
+        self.look(now);
         let mut sounds: Sounds = [[0; TICK_SAMPLES_MAX]; SOUNDS];
         self.pull(now, samples, &mut sounds);
         let mut heard = [0; TICK_SAMPLES_MAX];
@@ -56,6 +60,14 @@ impl Session {
             self.notice_silence(at, now);
         }
         self.remove_closed(now);
+    }
+
+    /// Once a second, takes note of what is no count: jitter, delays.
+    fn look(&mut self, now: Time) {
+        if now.saturating_duration_since(self.looked) >= LOOK_EVERY {
+            self.looked = now;
+            self.legs.iter_mut().filter(|leg| leg.closing.is_none()).for_each(|leg| leg.look());
+        }
     }
 
     fn count_tick(&mut self, now: Time) {
@@ -152,10 +164,10 @@ impl Session {
     pub(super) fn report(&mut self, at: usize, now: Time, bye: bool, out: &mut impl Sink) {
         let leg = &mut self.legs[at];
         let Some((lane, to)) = leg.remote_rtcp() else { return };
-        let id = leg.id;
-        leg.reports.send(now, &leg.outgoing, leg.far, &mut leg.reception, bye, |packet| {
-            out.send(id, lane, to, packet);
-        });
+        let (id, voip) = (leg.id, leg.voip(&self.params));
+        let subject =
+            Subject { outgoing: &leg.outgoing, far: leg.far, reception: &mut leg.reception, voip, bye };
+        leg.reports.send(now, subject, |packet| out.send(id, lane, to, packet));
     }
 
     fn notice_silence(&mut self, at: usize, now: Time) {

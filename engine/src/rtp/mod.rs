@@ -1,5 +1,7 @@
 //! RTP and RTCP (RFC 3550) as bytes and arithmetic. It knows nothing of sessions, codecs or time beyond what it is handed.
 
+pub mod bursts;
+pub mod fates;
 pub mod packet;
 pub mod rtcp;
 pub mod seq;

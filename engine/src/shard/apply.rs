@@ -13,7 +13,7 @@ use super::translate::headers_from;
 use super::{Io, Shard};
 use crate::call::{Action, Dial, Failure, Input, NoPort, SipEvent};
 use crate::key::{CallKey, LegId};
-use crate::media::Order;
+use crate::media::{Measured, Order};
 use crate::queue::QueueRequest;
 
 /// Pairs that are tried when other programs sit on ports of our range, before a leg is told that it has none.
@@ -186,10 +186,25 @@ impl Shard {
             Some(Ok(())) => {
                 self.keep_tick(now, slot);
                 self.tell(slot, io);
-                Applied::Done
+                self.take_measured(slot)
             }
             None => Applied::Done,
         }
+    }
+
+    /// What the order just carried out has ended, measured: the call is to have it before it goes on.
+    fn take_measured(&mut self, slot: u32) -> Applied {
+        let measured = self.sessions.get_mut(slot).map(|entry| entry.session.take_measured());
+        match measured.filter(|measured| !measured.is_empty()) {
+            Some(measured) => Applied::Told(Input::Measured(measured)),
+            None => Applied::Done,
+        }
+    }
+
+    /// What a call's legs, and the part of it that is under way, are like.
+    pub fn measure(&mut self, key: CallKey) -> Vec<Measured> {
+        let Some(slot) = self.calls.get_mut(key).map(|call| call.session) else { return Vec::new() };
+        self.sessions.of(slot, key).map(|entry| entry.session.measure()).unwrap_or_default()
     }
 
     /// Lets a session tick as often as it wants, from its first order on.

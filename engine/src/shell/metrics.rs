@@ -26,6 +26,15 @@ const SETUP_SECONDS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.
 /// Upper ends of the buckets of conversations and waits, in seconds.
 const STAY_SECONDS: [f64; 10] = [1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
 
+/// Upper ends of the buckets of mean opinion scores: users begin to be dissatisfied at 3.6 (ITU-T G.107 Annex B).
+const MOS: [f64; 9] = [2.0, 2.6, 3.1, 3.6, 3.8, 4.0, 4.2, 4.3, 4.4];
+
+/// Upper ends of the buckets of shares of packets and frames.
+const RATIOS: [f64; 9] = [0.0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2];
+
+/// Upper ends of the buckets of jitter and round trips, in seconds.
+const NETWORK_SECONDS: [f64; 10] = [0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0];
+
 /// The handle to render all metrics with. The first call installs the recorder; the process has one.
 pub(crate) fn install() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -39,6 +48,12 @@ pub(crate) fn install() -> &'static PrometheusHandle {
             ("baton_handoff_to_human_audio_seconds", &SETUP_SECONDS),
             ("baton_call_duration_seconds", &STAY_SECONDS),
             ("baton_queue_wait_seconds", &STAY_SECONDS),
+            ("baton_mos", &MOS),
+            ("baton_rtp_loss_ratio", &RATIOS),
+            ("baton_rtp_discard_ratio", &RATIOS),
+            ("baton_jitter_buffer_concealed_ratio", &RATIOS),
+            ("baton_rtp_jitter_seconds", &NETWORK_SECONDS),
+            ("baton_rtp_round_trip_seconds", &NETWORK_SECONDS),
             ("baton_media_tick_lateness_seconds", &lateness),
         ]
         .into_iter()
@@ -99,6 +114,21 @@ fn describe() {
     counter!("baton_queue_late_reports_total", "Reports about offers that had ended.");
     counter!("baton_queue_notices_lost_total", "Notices a shard had no room for.");
     gauge!("baton_agents", "Agents of a queue by state.");
+    histogram!("baton_mos", "Conversational quality (ITU-T G.107) of a leg's stream over a part of a call.");
+    histogram!("baton_rtp_loss_ratio", "Packets that never came, of those of a leg in a part of a call.");
+    histogram!(
+        "baton_rtp_discard_ratio",
+        "Packets that came too late, of those of a leg in a part of a call."
+    );
+    histogram!("baton_rtp_jitter_seconds", "Interarrival jitter of a leg's stream over a part of a call.");
+    histogram!(
+        "baton_rtp_round_trip_seconds",
+        "Round trip to a leg's far end by RTCP, over a part of a call."
+    );
+    histogram!(
+        "baton_jitter_buffer_concealed_ratio",
+        "Frames made up, of those played of a leg in a part of a call."
+    );
     counter!("baton_rtp_packets_total", "RTP packets by direction.");
     counter!("baton_rtp_relayed_total", "RTP packets sent on without decoding.");
     counter!("baton_rtp_lost_total", "RTP packets that never came.");

@@ -165,6 +165,10 @@ pub struct Negotiated {
     pub remote_rtcp: Option<SocketAddr>,
     /// RTP and RTCP share one port (RFC 5761).
     pub rtcp_mux: bool,
+    /// RTCP of reduced size may be sent (RFC 5506 §5): both sides said so.
+    pub rtcp_rsize: bool,
+    /// The far end asks for extended reports that we have: VoIP metrics, round trip of a receiver (RFC 3611 §5.1).
+    pub rtcp_xr: bool,
     /// The audio format. Its number is what the far end's description gave: what it wants to receive.
     pub payload: Payload,
     /// The number under which our own description announced the format: what we may receive it as. It differs from

@@ -61,7 +61,8 @@ pub fn read_answer(offer: &[u8], answer: &[u8]) -> Result<Negotiated, Refusal> {
         .cloned()
         .collect();
     let wanted = ours.direction();
-    Ok(agreed(&theirs, payload, sent.number, &events, ours.ptime_ms(20), wanted, ours.has("rtcp-mux")))
+    let may = Rtcp { mux: ours.has("rtcp-mux"), rsize: ours.has("rtcp-rsize") };
+    Ok(agreed(&theirs, payload, sent.number, &events, ours.ptime_ms(20), wanted, may))
 }
 
 /// The audio line of an offer of ours.
@@ -80,6 +81,9 @@ pub(super) fn offered_audio(
         ptime_ms: ours.ptime_ms,
         direction: ours.direction,
         rtcp_mux: ours.rtcp_mux,
+        // What the far end has asked for before is kept (RFC 3264 §8); of ourselves we ask for none of it.
+        rtcp_rsize: current.is_some_and(|current| current.rtcp_rsize),
+        rtcp_xr: current.is_some_and(|current| current.rtcp_xr),
     })
 }
 
@@ -122,7 +126,15 @@ fn try_line<'a>(line: &Line<'_>, ours: &'a Capabilities) -> Result<(Negotiated, 
     let events = if ours.telephone_event { formats.as_slice() } else { &[] };
     let payload = payload(format, &codec.encoding, codec.channels);
     let number = payload.number;
-    Ok((agreed(line, payload, number, events, ours.ptime_ms, ours.direction, ours.rtcp_mux), codec))
+    // Of reduced size is what a report of ours can be wherever the offer allows it.
+    let may = Rtcp { mux: ours.rtcp_mux, rsize: true };
+    Ok((agreed(line, payload, number, events, ours.ptime_ms, ours.direction, may), codec))
+}
+
+/// What our side allows of RTCP, if the far end's line says so too.
+struct Rtcp {
+    mux: bool,
+    rsize: bool,
 }
 
 /// Everything that follows from the far end's line once the format is known.
@@ -133,7 +145,7 @@ fn agreed(
     events: &[Format],
     ptime_ms: u8,
     wanted: Direction,
-    rtcp_mux: bool,
+    may: Rtcp,
 ) -> Negotiated {
     let address = theirs.address();
     let remote = match address {
@@ -141,11 +153,13 @@ fn agreed(
         _ => None,
     };
     let direction = theirs.direction();
-    let rtcp_mux = rtcp_mux && theirs.has("rtcp-mux");
+    let rtcp_mux = may.mux && theirs.has("rtcp-mux");
     Negotiated {
         remote,
         remote_rtcp: theirs.rtcp(remote).filter(|_| !rtcp_mux),
         rtcp_mux,
+        rtcp_rsize: may.rsize && theirs.has("rtcp-rsize"),
+        rtcp_xr: theirs.wants_extended_reports(),
         telephone_event: event_for(payload.clock, events),
         payload,
         received_number,
@@ -174,6 +188,8 @@ pub(super) fn write_answer(
             ptime_ms: media.ptime_ms,
             direction: Direction::of(media.send, media.receive),
             rtcp_mux: media.rtcp_mux,
+            rtcp_rsize: media.rtcp_rsize,
+            rtcp_xr: media.rtcp_xr,
         }),
         _ => write::refused(&line.media, &line.proto, &line.fmt),
     });

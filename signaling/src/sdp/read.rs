@@ -165,6 +165,15 @@ impl<'a> Line<'a> {
         self.media.attributes.iter().any(|attribute| attribute.attribute == name)
     }
 
+    /// RFC 3611 §5.1: `a=rtcp-xr:` with `voip-metrics` or `rcvr-rtt`, of the line or of the session.
+    pub(super) fn wants_extended_reports(&self) -> bool {
+        let all = self.media.attributes.iter().chain(&self.session.attributes);
+        all.filter(|attribute| attribute.attribute == "rtcp-xr")
+            .filter_map(|attribute| attribute.value.as_deref())
+            .flat_map(str::split_ascii_whitespace)
+            .any(|word| word == "voip-metrics" || word.starts_with("rcvr-rtt"))
+    }
+
     fn value(&self, name: &str) -> Option<&'a str> {
         let in_media = self.media.attributes.iter().find(|attribute| attribute.attribute == name);
         in_media

@@ -13,6 +13,9 @@ const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
 /// The number that telephone-event has in most of the field's offers.
 const TELEPHONE_EVENT: u8 = 101;
 
+/// The extended reports that we send where they are asked for (RFC 3611 §5.1).
+const EXTENDED_REPORTS: &str = "rcvr-rtt=all voip-metrics";
+
 /// The audio line to write.
 pub(super) struct Audio<'a> {
     /// "audio" in the offer's spelling.
@@ -26,6 +29,8 @@ pub(super) struct Audio<'a> {
     pub(super) ptime_ms: u8,
     pub(super) direction: Direction,
     pub(super) rtcp_mux: bool,
+    pub(super) rtcp_rsize: bool,
+    pub(super) rtcp_xr: bool,
 }
 
 /// The bytes of a description. `times` are the offer's (RFC 3264 §6: an answer repeats them), or empty.
@@ -68,6 +73,12 @@ pub(super) fn audio(audio: &Audio<'_>) -> Media {
     add("maxptime", super::PTIME_MS_MAX.to_string());
     if audio.rtcp_mux {
         media.attributes.push(Attribute::new("rtcp-mux"));
+    }
+    if audio.rtcp_rsize {
+        media.attributes.push(Attribute::new("rtcp-rsize"));
+    }
+    if audio.rtcp_xr {
+        media.attributes.push(Attribute::with_value("rtcp-xr", EXTENDED_REPORTS));
     }
     media.attributes.push(Attribute::new(audio.direction.name()));
     media

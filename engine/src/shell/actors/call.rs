@@ -20,6 +20,8 @@ pub struct CallActor {
     wake: Option<(Time, SpawnHandle)>,
     overloaded: Rc<Cell<bool>>,
     reported: Option<(State, Option<Time>)>,
+    /// Parts of the call that the metrics have.
+    published: usize,
 }
 
 /// The one owner of what a call has on its shard: session, ports, dialogs. Dropped before the call is over, it has the
@@ -39,7 +41,7 @@ impl CallActor {
             let now = cell.shared.clock.now();
             let call = Call::new(now, new.key, new.id, settings, new.seed, new.incoming);
             let shard = SessionHandle { cell, key: new.key, over: false };
-            Self { call, shard, wake: None, overloaded, reported: None }
+            Self { call, shard, wake: None, overloaded, reported: None, published: 0 }
         })
     }
 
@@ -56,6 +58,10 @@ impl CallActor {
             settle(&mut self.call, &mut core.shard, now, &mut core.world, ask)
         };
         cell.wake.notify_one();
+        for part in &self.call.segments().entries()[self.published..] {
+            cell.segment_over(part);
+        }
+        self.published = self.call.segments().entries().len();
         self.report();
         if ended {
             self.shard.over = true;
@@ -142,7 +148,9 @@ impl Handler<Describe> for CallActor {
     type Result = Option<Box<CallSnapshot>>;
 
     fn handle(&mut self, _: Describe, _: &mut Self::Context) -> Self::Result {
-        Some(Box::new(self.call.snapshot()))
+        let mut call = self.call.snapshot();
+        call.add_measured(self.shard.cell.core.borrow_mut().shard.measure(call.key));
+        Some(Box::new(call))
     }
 }
 

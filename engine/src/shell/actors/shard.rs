@@ -11,7 +11,7 @@ use baton_signaling::Time;
 use tokio::sync::Notify;
 
 use super::{Ask, CallOver, Cut, Deliver, Describe, DrainDeadline, Shared};
-use crate::call::{CallSnapshot, Input};
+use crate::call::{CallSnapshot, Input, SegmentFigures};
 use crate::key::CallKey;
 use crate::queue::QueueRequest;
 use crate::shard::{Io, PeerHealth, Shard};
@@ -69,6 +69,11 @@ impl ShardCell {
             orphans.push(key);
         }
         self.wake.notify_one();
+    }
+
+    /// A part of a call is over.
+    pub(crate) fn segment_over(&self, part: &SegmentFigures) {
+        self.metrics.borrow_mut().segment(part);
     }
 
     /// A call has ended in order.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_signaling::Time;
 use metrics::{counter, histogram};
 
-use crate::call::{CallSnapshot, EndReason, LegSnapshot, Moment, Role};
+use crate::call::{CallSnapshot, EndReason, LegSnapshot, Moment, Role, SegmentFigures};
 use crate::key::LegId;
 
 /// Publishes calls that are over. Looks its handles up by label: for the end of a call, not for a packet.
@@ -16,6 +16,27 @@ impl CallMetrics {
     /// Nothing is held.
     pub(crate) fn new() -> Self {
         Self {}
+    }
+
+    /// A part of a call is over: what one leg was like in it.
+    pub(crate) fn segment(&mut self, part: &SegmentFigures) {
+        let (leg, segment, stream) = (role(part.role), part.segment.label(), &part.stream);
+        if stream.received == 0 {
+            // Nothing came: there is nothing to rate.
+            return;
+        }
+        let scale = stream.scale.label();
+        histogram!("baton_mos", "leg" => leg, "segment" => segment, "scale" => scale).record(stream.mos_cq);
+        let tell = |name: &'static str, value: f64| {
+            histogram!(name, "leg" => leg, "segment" => segment).record(value);
+        };
+        tell("baton_rtp_loss_ratio", stream.loss.into());
+        tell("baton_rtp_discard_ratio", stream.discard.into());
+        tell("baton_jitter_buffer_concealed_ratio", stream.concealment.into());
+        tell("baton_rtp_jitter_seconds", f64::from(stream.jitter_ms) / 1e3);
+        if let Some(trip) = stream.round_trip_ms {
+            tell("baton_rtp_round_trip_seconds", f64::from(trip) / 1e3);
+        }
     }
 
     /// A call is over.
@@ -35,6 +56,15 @@ impl CallMetrics {
         for (reason, count) in call.context_losses.by_reason().into_iter().filter(|(_, count)| *count > 0) {
             counter!("baton_context_truncated_total", "field" => reason).increment(u64::from(count));
         }
+    }
+}
+
+/// A role as a label.
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Caller => "caller",
+        Role::Ai => "ai",
+        Role::Agent => "agent",
     }
 }
 
@@ -102,6 +132,7 @@ mod tests {
         Call, CallSettings, CallTimers, HandoffCount, HandoffMethod, Incoming, Input, ReturnCount,
     };
     use crate::key::CallKey;
+    use crate::media::{Segment, StreamFigures};
 
     fn over() -> CallSnapshot {
         let settings = CallSettings {
@@ -125,6 +156,45 @@ mod tests {
         let mut call = Call::new(Time::ZERO, key, String::new(), Arc::new(settings), 1, incoming);
         call.handle(Time::ZERO, Input::HangUp);
         call.snapshot()
+    }
+
+    #[test]
+    fn a_part_of_a_call_is_published_by_leg_and_segment_and_one_without_packets_not_at_all() {
+        let stream = StreamFigures {
+            received: 100,
+            loss: 0.02,
+            jitter_ms: 4.0,
+            round_trip_ms: Some(30.0),
+            mos_cq: 4.2,
+            ..StreamFigures::default()
+        };
+        let part = SegmentFigures {
+            segment: Segment::Human,
+            role: Role::Agent,
+            leg: LegId(2),
+            began: Time::ZERO,
+            ended: Some(Time::from_secs(9)),
+            stream,
+        };
+        let silent = SegmentFigures {
+            segment: Segment::Queue,
+            stream: StreamFigures { received: 0, ..stream },
+            ..part.clone()
+        };
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            [&part, &silent].into_iter().for_each(|part| CallMetrics::new().segment(part));
+        });
+        let page = recorder.handle().render();
+        for start in [
+            r#"baton_mos_count{leg="agent",segment="human",scale="nb"} 1"#,
+            r#"baton_rtp_loss_ratio_sum{leg="agent",segment="human"} 0.0199"#,
+            r#"baton_rtp_jitter_seconds_sum{leg="agent",segment="human"} 0.004"#,
+            r#"baton_rtp_round_trip_seconds_sum{leg="agent",segment="human"} 0.03"#,
+        ] {
+            assert!(page.lines().any(|found| found.starts_with(start)), "{start}\n{page}");
+        }
+        assert!(!page.contains("queue"), "{page}");
     }
 
     #[test]

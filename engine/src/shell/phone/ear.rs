@@ -10,8 +10,8 @@ use baton_codecs::opus::OpusDecoder;
 
 use super::Voice;
 
-/// How long a packet may be under way longer than the fastest one.
-const DELAY_US: u64 = 60_000;
+/// How long a packet may be under way longer than the fastest one: the phone's jitter buffer.
+pub(crate) const DELAY_US: u64 = 60_000;
 /// Nothing longer is recorded: five minutes.
 const SECONDS_MAX: usize = 300;
 /// Longest frame that is decoded: 120 ms at 16 kHz.

@@ -13,6 +13,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::ear::{Arrival, Ear};
 use super::mouth::Mouth;
 use super::{Command, Heard, Told, Voice};
+use crate::rtp::is_rtcp;
+use crate::rtp::rtcp::{self, Block, Compound, REPORT_BYTES_MAX};
 use crate::shell::Clock;
 
 const FRAME: Duration = Duration::from_millis(20);
@@ -96,8 +98,11 @@ impl Line {
                 received = self.sip.recv_from(&mut datagram) => if let Ok((length, from)) = received {
                     self.handle_datagram(&datagram[..length], from);
                 },
-                received = self.rtp.recv_from(&mut sound) => if let Ok((length, _)) = received {
-                    self.handle_sound(&sound[..length]);
+                received = self.rtp.recv_from(&mut sound) => if let Ok((length, from)) = received {
+                    match is_rtcp(&sound[..length]) {
+                        true => self.handle_report(&sound[..length], from),
+                        false => self.handle_sound(&sound[..length]),
+                    }
                 },
                 _ = tick.tick() => self.handle_tick().await,
                 () = sleep(wake) => {}
@@ -133,8 +138,8 @@ impl Line {
 
     fn handle_sound(&mut self, packet: &[u8]) {
         // RFC 3550 §5.1; the node sends neither padding nor header extensions.
-        let [first, second, rest @ ..] = packet else { return };
-        if first >> 6 != 2 || (192..=223).contains(second) || rest.len() < 10 || !self.up {
+        let [first, _, rest @ ..] = packet else { return };
+        if first >> 6 != 2 || rest.len() < 10 || !self.up {
             return;
         }
         let word = |at: usize| u32::from_be_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
@@ -147,6 +152,19 @@ impl Line {
             ssrc: word(6),
             payload,
         });
+    }
+
+    /// Answers a sender report at once, so that the node knows the round trip.
+    fn handle_report(&self, packet: &[u8], from: SocketAddr) {
+        let ours = self.mouth.ssrc();
+        let Some(report) = rtcp::parse(packet, ours) else { return };
+        let Some(sender) = report.sender.filter(|_| self.up) else { return };
+        let block = Block { ssrc: report.from.0, last_report: (sender.ntp >> 16) as u32, ..Block::default() };
+        let answer = Compound { ssrc: ours, blocks: &[block], cname: Some(self.name), ..Compound::default() };
+        let mut bytes = [0; REPORT_BYTES_MAX];
+        let length = rtcp::write(&mut bytes, &answer);
+        // A report that cannot be sent is one less: another one follows.
+        let _ = self.rtp.try_send_to(&bytes[..length], from);
     }
 
     async fn handle_tick(&mut self) {
@@ -262,10 +280,12 @@ impl Line {
         let kind = if host.is_ipv4() { "IP4" } else { "IP6" };
         format!(
             "v=0\r\no={} 1 1 IN {kind} {host}\r\ns=-\r\nc=IN {kind} {host}\r\nt=0 0\r\n\
-             m=audio {} RTP/AVP {number}\r\na=rtpmap:{number} {}\r\na=ptime:20\r\na=sendrecv\r\n",
+             m=audio {} RTP/AVP {number}\r\na=rtpmap:{number} {}\r\na=rtcp:{}\r\na=ptime:20\r\n\
+             a=sendrecv\r\n",
             self.name,
             self.rtp_port,
-            self.voice.rtpmap()
+            self.voice.rtpmap(),
+            self.rtp_port
         )
         .into()
     }

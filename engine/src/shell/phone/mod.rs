@@ -15,7 +15,7 @@ use baton_codecs::Rate;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub(crate) use ear::Heard;
+pub(crate) use ear::{DELAY_US, Heard};
 
 use crate::shell::Clock;
 

@@ -9,6 +9,7 @@ use baton_codecs::resample::Resampler;
 use baton_codecs::{Encoder, Rate};
 
 use super::Voice;
+use crate::rtp::Ssrc;
 
 /// The bed's level: well under speech, well over nothing.
 const BED_DBOV: f32 = -52.0;
@@ -47,6 +48,11 @@ impl Mouth {
             first: true,
             packet: vec![0; RTP_HEADER_BYTES + PAYLOAD_BYTES_MAX],
         })
+    }
+
+    /// Whose stream it is.
+    pub(super) fn ssrc(&self) -> Ssrc {
+        Ssrc(self.ssrc)
     }
 
     /// The payload type the far end wants for this voice.

@@ -60,6 +60,8 @@ pub(crate) struct LegFacts {
     pub(crate) lost: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1) at the end, in milliseconds.
     pub(crate) jitter_ms: f64,
+    /// From the other side's mouth to this ear, in milliseconds.
+    pub(crate) delay_ms: f64,
     /// Estimated mean opinion score (ITU-T G.107).
     pub(crate) mos: f64,
 }
@@ -115,8 +117,8 @@ impl fmt::Display for Facts {
         for leg in &self.legs {
             writeln!(
                 f,
-                "  {:<10} {:<5} {:6} packets  {:4} lost  jitter {:5.1} ms  MOS {:.2}",
-                leg.name, leg.codec, leg.packets, leg.lost, leg.jitter_ms, leg.mos
+                "  {:<10} {:<5} {:6} packets  {:4} lost  jitter {:5.1} ms  mouth to ear {:5.1} ms  MOS {:.2}",
+                leg.name, leg.codec, leg.packets, leg.lost, leg.jitter_ms, leg.delay_ms, leg.mos
             )?;
         }
         writeln!(f, "\nContext at the person who answered")?;

@@ -6,8 +6,8 @@ use super::api::metric;
 use super::facts::{Delivered, Facts, Gap, LegFacts, Moment};
 use super::sound::{WINDOW_MS, first_above, levels, likeness, longest_below};
 use super::story::{CONTEXT, Outcome, Voices};
-use crate::media::quality::{Impairment, mos};
-use crate::shell::phone::Heard;
+use crate::media::quality::{Impairment, Path, Scale};
+use crate::shell::phone::{DELAY_US, Heard};
 
 /// Nobody is heard below this level: the parties' own beds of noise lie at -52 dB, digital silence far below.
 const HEARD_DBFS: f64 = -66.0;
@@ -15,6 +15,11 @@ const HEARD_DBFS: f64 = -66.0;
 const SPEECH_DBFS: f64 = -40.0;
 /// The longest gap that passes.
 const GAP_MS_MAX: f64 = 60.0;
+/// A phone's packet, an Opus encoder's look-ahead (one of two codecs on every way is Opus), and a sample's mean wait
+/// for the node's tick.
+const PACKET_MS: f64 = 20.0;
+const LOOK_AHEAD_MS: f64 = 6.5;
+const TICK_MS: f64 = 10.0;
 /// Two level curves this alike carry the same words.
 const LIKENESS_MIN: f64 = 0.9;
 /// How much of the AI's first words is compared to the source.
@@ -42,10 +47,12 @@ pub(crate) fn judge(outcome: &Outcome, voices: &Voices, account: &Account, began
     durations(&mut facts, outcome, voices);
     gap(&mut facts, outcome);
     words(&mut facts, outcome, voices);
-    for (name, codec, heard) in
-        [("caller", "opus", &outcome.caller), ("AI", "PCMU", &outcome.ai), ("person", "PCMU", &outcome.ben)]
-    {
-        facts.legs.push(leg(name, codec, heard));
+    for (name, role, codec, heard) in [
+        ("caller", "caller", "opus", &outcome.caller),
+        ("AI", "ai", "PCMU", &outcome.ai),
+        ("person", "agent", "PCMU", &outcome.ben),
+    ] {
+        facts.legs.push(leg(name, codec, heard, mouth_to_ear_ms(&account.call, role)));
     }
     context(&mut facts, outcome);
     identity(&mut facts, outcome, account);
@@ -168,18 +175,34 @@ fn first_words(facts: &mut Facts, voices: &Voices) {
     }
 }
 
-fn leg(name: &'static str, codec: &str, heard: &Heard) -> LegFacts {
+/// From a mouth to the ear of the leg of this role, in milliseconds: a packet of the speaker's and what their encoder
+/// looks ahead, half of either leg's round trip, the node's buffer and its tick, the phone's buffer. The slowest of
+/// those the listener hears counts.
+fn mouth_to_ear_ms(call: &Value, role: &str) -> f64 {
+    let legs = call["legs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_listener = |leg: &&Value| leg["role"] == role;
+    let way = |leg: &Value| leg["media"]["round_trip_ms"].as_f64().unwrap_or(0.0) / 2.0;
+    let near = legs.iter().filter(is_listener).map(way).fold(0.0, f64::max);
+    // A caller hears AI and people; these hear the caller.
+    let spoke = |leg: &&Value| !leg["media"].is_null() && (leg["role"] == "caller") != (role == "caller");
+    let far =
+        legs.iter().filter(spoke).map(|leg| way(leg) + leg["media"]["buffer_ms"].as_f64().unwrap_or(0.0));
+    PACKET_MS + LOOK_AHEAD_MS + far.fold(0.0, f64::max) + TICK_MS + near + DELAY_US as f64 / 1e3
+}
+
+fn leg(name: &'static str, codec: &str, heard: &Heard, delay_ms: f64) -> LegFacts {
     let all = heard.packets + heard.lost;
     let loss = if all == 0 { 1.0 } else { (heard.lost + heard.late) as f64 / all as f64 };
-    // From mouth to ear: packet, jitter buffers of node and phone, encoder; on loopback the way itself takes nothing.
-    let delay_ms = 20.0 + 40.0 + 60.0;
+    let scale = Scale::Narrowband;
+    let path = Path { scale, codec: Impairment::of(codec, scale), loss, burst_ratio: 1.0, delay_ms };
     LegFacts {
         name,
         codec: codec.to_owned(),
         packets: heard.packets,
         lost: heard.lost,
         jitter_ms: heard.jitter_us / 1e3,
-        mos: mos(Impairment::of(codec), loss, delay_ms),
+        delay_ms,
+        mos: path.rate().mos_cq,
     }
 }
 
@@ -227,6 +250,20 @@ mod tests {
         let moments = timeline(&call, 500_000);
         assert_eq!((moments[0].at, moments[0].state.as_deref()), (1.0, Some("with_ai")));
         assert_eq!(moments[1].what, "leg dialed: agent (leg 2), sip:ann@127.0.0.3");
+    }
+
+    #[test]
+    fn mouth_to_ear_is_made_of_what_the_node_measured() {
+        let media = |trip, buffer| json!({"round_trip_ms": trip, "buffer_ms": buffer});
+        let call = json!({"legs": [
+            {"role": "caller", "media": media(Some(8.0), 25.0)},
+            {"role": "ai", "media": media(Some(4.0), 30.0)},
+            {"role": "agent", "media": media(None::<f64>, 20.0)},
+            {"role": "agent", "media": null},
+        ]});
+        assert_eq!(mouth_to_ear_ms(&call, "caller"), 20.0 + 6.5 + (2.0 + 30.0) + 10.0 + 4.0 + 60.0);
+        assert_eq!(mouth_to_ear_ms(&call, "ai"), 20.0 + 6.5 + (4.0 + 25.0) + 10.0 + 2.0 + 60.0);
+        assert_eq!(mouth_to_ear_ms(&Value::Null, "ai"), 96.5);
     }
 
     #[test]

@@ -104,7 +104,11 @@ async fn watch(http: SocketAddr) -> Value {
                     last = call;
                 }
             }
-            None if seen => return last,
+            None if seen => {
+                // The record has what the legs were like, up to their end.
+                let id = last["call_id"].as_str().unwrap_or_default();
+                return api::get_json(http, &format!("/v1/calls/{id}")).await.unwrap_or(last);
+            }
             None => {}
         }
         tokio::time::sleep(LOOK).await;
