@@ -15,7 +15,7 @@ use crate::world::*;
 /// A call whose AI asked for what `change` sets.
 fn call(seed: u64, change: impl Fn(&mut LegConfig)) -> World {
     let mut world = World::new(seed);
-    world.open(CALLER, Kind::Pcmu, 20);
+    world.open(CALLER, Kind::Opus, 20);
     world.add(AI, Kind::Pcmu, 20);
     let mut config = world.config(AI);
     change(&mut config);

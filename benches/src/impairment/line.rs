@@ -266,6 +266,8 @@ fn config(leg: LegId, kind: Kind) -> LegConfig {
         remote: Some(address(leg, Lane::Rtp)),
         remote_rtcp: None,
         rtcp_mux: false,
+        rtcp_rsize: false,
+        rtcp_xr: false,
         payload: Payload {
             number: kind.payload_type(),
             announced: kind.payload_type(),
