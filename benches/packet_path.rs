@@ -59,6 +59,7 @@ fn config(leg: LegId, opus: bool) -> LegConfig {
         limits: Limits::default(),
         repair: Repair::Auto,
         digits: baton_engine::media::Digits::None,
+        srtp: None,
     }
 }
 

@@ -72,6 +72,7 @@ fn config(leg: LegId) -> LegConfig {
         limits: Limits::default(),
         repair: Repair::Auto,
         digits: baton_engine::media::Digits::None,
+        srtp: None,
     }
 }
 

@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 
 use baton_engine::key::LegId;
-use baton_engine::media::{Dtmf, Lane, Order, Session, Sink};
+use baton_engine::media::{Dtmf, Lane, Order, Session, Sink, Suite};
 use baton_signaling::Time;
 use world::*;
 
@@ -62,8 +62,11 @@ fn count(world: &mut World) -> (usize, u64) {
     let first = world.now_ms + 1;
     for n in 0..2000u64 {
         let now = Time::from_millis(first + n * 20);
-        let packets: Vec<_> =
-            world.phones.iter_mut().map(|phone| (phone.leg, phone.from, phone.packet())).collect();
+        let one = |phone: &mut Phone| {
+            let packet = phone.packet();
+            (phone.leg, phone.from, phone.sealed(packet))
+        };
+        let packets: Vec<_> = world.phones.iter_mut().map(one).collect();
         for (at, (leg, from, mut packet)) in packets.into_iter().enumerate() {
             if (n + at as u64) % 20 != 7 {
                 ARMED.set(true);
@@ -108,6 +111,37 @@ fn packets_and_ticks_allocate_nothing_relayed_transcoded_held_or_pressed() {
         world.order(Order::Join { agent: AGENT, tail_ms: 500 });
         let joined = count(&mut world);
         assert!(joined.0 == 0 && joined.1 > 5000, "{joined:?}");
+    }
+}
+
+/// `webrtc-srtp` returns each packet in a new buffer, and makes more of them with AES-GCM.
+const SRTP_ALLOCATIONS: [(Suite, usize); 4] = [
+    (Suite::AesCm128HmacSha1_80, 1),
+    (Suite::AesCm128HmacSha1_32, 1),
+    (Suite::AeadAes128Gcm, 3),
+    (Suite::AeadAes256Gcm, 3),
+];
+
+#[test]
+fn a_secured_leg_allocates_what_its_library_does_per_packet_and_nothing_else() {
+    for (suite, each) in SRTP_ALLOCATIONS {
+        let mut world = World::new(1);
+        world.add(CALLER, Kind::Opus, 20);
+        world.add(AI, Kind::Pcmu, 20);
+        for leg in [CALLER, AI] {
+            world.phone_mut(leg).secure(suite, 1 + leg.0 as u8, 11 + leg.0 as u8);
+            let config = world.config(leg);
+            world.order(Order::Open { leg, config });
+        }
+        world.order(Order::Bridge { with: AI });
+        world.run(1000);
+        let received = world.session.counters().packets_received;
+        let (allocations, sent) = count(&mut world);
+        let packets = world.session.counters().packets_received - received + sent;
+        assert!(packets > 7000, "{packets}");
+        let expected = each * packets as usize;
+        // A report takes one more with AES-GCM; forty seconds of two legs have some twenty.
+        assert!((expected..expected + 40).contains(&allocations), "{suite:?}: {allocations}, {expected}");
     }
 }
 

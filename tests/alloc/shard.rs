@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use baton_engine::call::{Action, Input};
+use baton_engine::call::{Action, Input, KeySource};
 use baton_engine::key::CallKey;
 use baton_engine::media::{Lane, Order, Prompts, SessionParams};
 use baton_engine::shard::{
@@ -104,6 +104,7 @@ fn shard() -> Shard {
         shards: 1,
         ports: 20_000..=20_999,
         seed: 1,
+        keys: KeySource::new([1; 32]),
         endpoint: EndpointConfig::default(),
         session: SessionParams::default(),
     };

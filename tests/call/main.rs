@@ -16,6 +16,7 @@ mod media_lost;
 mod races;
 mod refer_rules;
 mod return_to_ai;
+mod secured;
 mod segments;
 mod torture;
 mod weather;

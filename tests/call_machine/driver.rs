@@ -10,7 +10,7 @@ use baton_engine::media::{MediaEvent, Order, Prompt};
 use baton_engine::queue::*;
 use baton_engine::settings::ContextRules;
 use baton_signaling::Time;
-use baton_signaling::sdp::{Capabilities, Codec, Direction, Origin, negotiate};
+use baton_signaling::sdp::{Capabilities, Codec, Direction, Origin, Security, negotiate};
 use bytes::Bytes;
 
 pub(crate) const HOLD: Prompt = Prompt(1);
@@ -87,6 +87,7 @@ pub(crate) fn answer_to(offer: &[u8], codecs: &[&str]) -> Bytes {
         telephone_event: true,
         rtcp_mux: false,
         direction: Direction::SendRecv,
+        security: Security::Off,
     };
     negotiate(offer, &phone, Origin { id: 9, version: 1 }).expect("an agreement").sdp
 }
@@ -131,7 +132,15 @@ impl Script {
             source: ([127, 0, 0, 1], 5066).into(),
         };
         let key = CallKey::new(0, 1);
-        let call = Call::new(now, key, "call-1".to_owned(), Arc::new(settings), 7, incoming);
+        let call = Call::new(
+            now,
+            key,
+            "call-1".to_owned(),
+            Arc::new(settings),
+            7,
+            KeySource::new([7; 32]),
+            incoming,
+        );
         let mut script =
             Self { now, call, grants, fresh: Vec::new(), dials: BTreeMap::new(), checks: Checks::default() };
         script.checks.live.insert(CALLER);

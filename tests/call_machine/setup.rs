@@ -64,6 +64,19 @@ fn no_codec_in_common_gets_488_with_a_warning_and_no_180() {
 }
 
 #[test]
+fn a_plain_offer_where_srtp_is_required_gets_488_with_a_warning_and_no_180() {
+    let mut settings = settings();
+    settings.peers.get_mut("snapcall").unwrap().srtp = SrtpPolicy::Required;
+    let mut script = Script::begin(settings, "support", Some(caller_offer()));
+    let actions = script.take();
+    let (status, headers) = rejected(&actions).unwrap();
+    assert_eq!(status, 488);
+    assert!(value(&headers, "Warning").unwrap().starts_with("302 "));
+    assert!(!actions.contains(&Action::Progress(CALLER, 180)));
+    assert_eq!(script.call.end_reason(), Some(EndReason::NoSecurity));
+}
+
+#[test]
 fn without_a_provisional_response_the_next_address_is_tried_after_two_seconds() {
     let mut script = Script::dialing();
     script.take();

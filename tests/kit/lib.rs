@@ -10,5 +10,6 @@ pub mod node;
 pub mod phone;
 pub mod sip;
 pub mod sound;
+pub mod srtp;
 pub mod tone;
 pub mod world;

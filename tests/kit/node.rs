@@ -247,7 +247,8 @@ impl Node {
     fn run_calls(&mut self, now: Time) -> bool {
         let mut busy = false;
         while let Some(new) = self.io.started.pop_front() {
-            let call = Call::new(now, new.key, new.id, self.settings.clone(), new.seed, new.incoming);
+            let call =
+                Call::new(now, new.key, new.id, self.settings.clone(), new.seed, new.keys, new.incoming);
             self.calls.insert(new.key, call);
             self.settle(now, new.key);
             busy = true;

@@ -166,6 +166,10 @@ pub struct Sdp {
     pub direction: Direction,
     /// Milliseconds a packet, 20 unless said.
     pub ptime: u64,
+    /// Its transport, as "RTP/AVP".
+    pub proto: String,
+    /// All of it, for what is looked up by name.
+    pub body: String,
 }
 
 impl Sdp {
@@ -174,6 +178,7 @@ impl Sdp {
         let media = body.lines().find_map(|line| line.strip_prefix("m=audio "))?;
         let mut fields = media.split(' ');
         let port: u16 = fields.next()?.split('/').next()?.parse().ok()?;
+        let proto = fields.next()?.to_string();
         let address = body.lines().filter_map(|line| line.strip_prefix("c=IN IP4 ")).next_back()?;
         let name = |number: &str| {
             let prefix = format!("a=rtpmap:{number} ");
@@ -185,7 +190,7 @@ impl Sdp {
             })
         };
         let format = |number: &str| Some((number.parse().ok()?, name(number)?));
-        let formats = fields.skip(1).filter_map(|number| format(number.trim())).collect();
+        let formats = fields.filter_map(|number| format(number.trim())).collect();
         let is = |word: &str| body.lines().any(|line| line.trim() == format!("a={word}"));
         let direction =
             Direction::ALL.into_iter().find(|(_, word)| is(word)).map_or(Direction::SendRecv, |d| d.0);
@@ -196,6 +201,8 @@ impl Sdp {
             formats,
             direction,
             ptime,
+            proto,
+            body: body.to_string(),
         })
     }
 }

@@ -13,6 +13,7 @@ mod packet_lengths;
 mod relay;
 mod renegotiated;
 mod reports;
+mod secured;
 mod segments;
 mod ticks;
 mod transcoders;

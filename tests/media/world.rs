@@ -9,10 +9,11 @@ use baton_codecs::tone::{Tone, amplitude};
 use baton_codecs::{Decoder, Encoder, Rate};
 use baton_engine::key::LegId;
 use baton_engine::media::{
-    Lane, LegConfig, Limits, MediaEvent, Order, Payload, Prompt, Prompts, Repair, Session, SessionParams,
-    Sink, TelephoneEvent,
+    Lane, LegConfig, Limits, MasterKey, MediaEvent, Order, Payload, Prompt, Prompts, Repair, Session,
+    SessionParams, Sink, SrtpKeys, Suite, TelephoneEvent,
 };
 use baton_signaling::Time;
+use baton_tests::srtp::{Way, key_bytes};
 
 pub const CALLER: LegId = LegId::CALLER;
 pub const AI: LegId = LegId(1);
@@ -90,6 +91,9 @@ pub struct Phone {
     pub rtcp_from: Option<SocketAddr>,
     /// Where the last report was sent.
     pub report_to: Option<SocketAddr>,
+    /// What its leg is told, and what it protects and opens its own packets with.
+    pub keys: Option<SrtpKeys>,
+    pub ways: Option<[Way; 2]>,
 }
 
 fn encoder(kind: Kind) -> Box<dyn Encoder> {
@@ -115,6 +119,34 @@ impl Phone {
 
     pub fn event(&self) -> u8 {
         98 + self.leg.0 as u8
+    }
+
+    /// Gives it keys of this suite, told apart by their seeds: ours and its own. Ways that have not changed go on.
+    pub fn secure(&mut self, suite: Suite, ours: u8, its: u8) {
+        let key = |seed: u8| (0..key_bytes(suite.name()) as u8).map(|n| n ^ seed).collect::<Vec<u8>>();
+        let old = self.keys.take();
+        let (sent, received) = (MasterKey::new(&key(ours)), MasterKey::new(&key(its)));
+        let keys = SrtpKeys { suite, sent, received };
+        let new = |seed: u8| Way::new(suite.name(), &key(seed));
+        let same = |pick: fn(&SrtpKeys) -> &MasterKey| {
+            old.as_ref().is_some_and(|old| old.suite == suite && pick(old) == pick(&keys))
+        };
+        self.ways = Some(match self.ways.take() {
+            Some([goes, comes]) => [
+                if same(|keys| &keys.received) { goes } else { new(its) },
+                if same(|keys| &keys.sent) { comes } else { new(ours) },
+            ],
+            None => [new(its), new(ours)],
+        });
+        self.keys = Some(keys);
+    }
+
+    /// A packet of its own as it goes over the wire.
+    pub fn sealed(&mut self, packet: Vec<u8>) -> Vec<u8> {
+        match &mut self.ways {
+            Some([goes, _]) => goes.protect(&packet),
+            None => packet,
+        }
     }
 
     pub fn packet(&mut self) -> Vec<u8> {
@@ -262,6 +294,7 @@ impl World {
             limits: Limits::default(),
             repair: Repair::Auto,
             digits: baton_engine::media::Digits::None,
+            srtp: phone.keys.clone(),
         }
     }
 
@@ -292,6 +325,8 @@ impl World {
             reports: Vec::new(),
             rtcp_from: None,
             report_to: None,
+            keys: None,
+            ways: None,
         });
     }
 
@@ -372,6 +407,7 @@ impl World {
             let (leg, from, loss, jitter) = (phone.leg, phone.from, phone.loss_percent, phone.jitter_ms);
             let (lost, late) = (self.roll(100) < loss, self.roll(jitter + 1));
             if sends && !lost {
+                let bytes = self.phones[at].sealed(bytes);
                 self.on_the_way.push((self.now_ms + 1 + late, leg, from, bytes));
             }
         }
@@ -381,8 +417,12 @@ impl World {
         while let Some(event) = self.session.poll_event() {
             self.events.push((self.now_ms, event));
         }
-        for (leg, lane, to, got) in std::mem::take(&mut self.sent) {
+        for (leg, lane, to, mut got) in std::mem::take(&mut self.sent) {
             let phone = self.phones.iter_mut().find(|phone| phone.leg == leg).unwrap();
+            if let Some([_, comes]) = &mut phone.ways {
+                got.bytes =
+                    comes.open(&got.bytes).expect("a secured leg is sent nothing that is not genuine");
+            }
             let reports = (200..=204).contains(&got.bytes[1]);
             let usual = SocketAddr::new(to.ip(), phone.from.port() + u16::from(lane == Lane::Rtcp));
             assert!(to == usual || reports && Some(to) == phone.rtcp_from, "{to}");

@@ -1,6 +1,6 @@
 //! What RFC 3264 §6 asks of any answer, judged line by line on the text, and the capabilities most tests use.
 
-use baton_signaling::sdp::{Capabilities, Codec, Direction, Origin};
+use baton_signaling::sdp::{Capabilities, Codec, Direction, Origin, Security};
 
 /// Our side in most tests: these codecs, 127.0.0.1:20000, 20 ms, DTMF, both directions.
 pub(crate) fn ours(codecs: &[&str]) -> Capabilities {
@@ -11,6 +11,7 @@ pub(crate) fn ours(codecs: &[&str]) -> Capabilities {
         telephone_event: true,
         rtcp_mux: false,
         direction: Direction::SendRecv,
+        security: Security::Off,
     }
 }
 

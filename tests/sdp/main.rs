@@ -6,4 +6,5 @@ mod offers;
 mod property;
 mod refusals;
 mod reoffers;
+mod secure;
 mod styles;

@@ -4,6 +4,7 @@
 mod mutations;
 mod own;
 mod rfc4475;
+mod srtp;
 
 use baton_signaling::message::{Message, ParseError};
 use bytes::Bytes;

@@ -279,6 +279,7 @@ fn config(leg: LegId, kind: Kind) -> LegConfig {
         ptime_ms: FRAME_MS as u8,
         send: true,
         receive: true,
+        srtp: None,
         limits: Limits { fec: kind == Kind::Opus, ..Limits::default() },
         repair: Repair::Auto,
         digits: baton_engine::media::Digits::None,

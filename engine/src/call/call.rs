@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use baton_signaling::Time;
-use baton_signaling::sdp::OpusFormat;
+use baton_signaling::sdp::{Description, OpusFormat};
 
 use crate::call::context::Context;
 use crate::call::counters::Counters;
@@ -22,7 +22,7 @@ use crate::call::settings::CallSettings;
 use crate::call::state::State;
 use crate::call::timeline::Timeline;
 use crate::call::timers::Timers;
-use crate::call::{Action, EndReason, Header, Input, LegEnd, Moment, Role, SipEvent, Timer};
+use crate::call::{Action, EndReason, Header, Input, KeySource, LegEnd, Moment, Role, SipEvent, Timer};
 use crate::key::{CallKey, LegId};
 use crate::media::{MediaEvent, Order, Prompt};
 
@@ -50,6 +50,7 @@ pub struct Call {
     #[serde(skip)]
     pub(super) settings: Arc<CallSettings>,
     pub(super) seed: u64,
+    pub(super) keys: KeySource,
     pub(super) stage: Stage,
     pub(super) user: String,
     pub(super) source: SocketAddr,
@@ -66,7 +67,7 @@ pub struct Call {
     pub(super) context: Context,
 
     /// The caller's offer, until it is answered.
-    pub(super) caller_offer: Option<Bytes>,
+    pub(super) caller_offer: Option<Description>,
     /// The codec chosen for the caller, once and for all.
     pub(super) caller_codec: Option<String>,
     /// What the caller said of the Opus it takes, if that is its codec.
@@ -162,13 +163,14 @@ impl Stage {
 
 impl Call {
     /// A call begins with `incoming`. `id` names it everywhere and is planted toward the AI; `seed` feeds what must
-    /// look random in its session descriptions.
+    /// look random in its session descriptions, `keys` what must be secret in them.
     pub fn new(
         now: Time,
         key: CallKey,
         id: String,
         settings: Arc<CallSettings>,
         seed: u64,
+        keys: KeySource,
         incoming: Incoming,
     ) -> Self {
         let caller = Leg::new(now, LegId::CALLER, Role::Caller, &incoming.peer, "", seed);
@@ -177,6 +179,7 @@ impl Call {
             id,
             settings,
             seed,
+            keys,
             stage: Stage::Incoming,
             user: incoming.user.clone(),
             source: incoming.source,

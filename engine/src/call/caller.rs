@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use baton_signaling::Time;
 use baton_signaling::message::NameAddr;
-use baton_signaling::sdp::{self, OpusFormat, Origin, Refusal};
+use baton_signaling::sdp::{self, Description, OpusFormat, Origin, Refusal};
 
 use crate::call::call::{Call, Feed, Incoming};
 use crate::call::context::Source;
@@ -42,7 +42,7 @@ impl Call {
         {
             return self.refuse_offer(now, refusal);
         }
-        self.caller_offer = incoming.sdp;
+        self.caller_offer = incoming.sdp.map(Description);
         self.caller_mut().state = LegState::Ringing;
         self.act(Action::Progress(LegId::CALLER, 180));
         self.timers.set(Timer::Refresh, now + REFRESH);
@@ -82,7 +82,8 @@ impl Call {
     /// Chooses the caller's codec by its peer's own order, before there is a port to answer with.
     fn choose_codec(&mut self, offer: &[u8]) -> Result<(), Refusal> {
         // Any port will do: the answer is read for its codec and thrown away.
-        let ours = self.capabilities(self.caller(), SocketAddr::new(self.settings.media_host, 9));
+        let ours = self.capabilities(LegId::CALLER, SocketAddr::new(self.settings.media_host, 9));
+        let ours = ours.ok_or(Refusal::Malformed)?;
         let answer = sdp::negotiate(offer, &ours, Origin { id: 1, version: 1 })?;
         self.caller_speaks(answer.media.payload);
         Ok(())
@@ -96,7 +97,11 @@ impl Call {
     fn refuse_offer(&mut self, now: Time, refusal: Refusal) {
         self.counters.sdp_failures += 1;
         self.warning = Some(warning(refusal, &self.settings.from_host));
-        let reason = if refusal == Refusal::Malformed { EndReason::BadOffer } else { EndReason::NoCodec };
+        let reason = match refusal {
+            Refusal::Malformed => EndReason::BadOffer,
+            Refusal::Security => EndReason::NoSecurity,
+            _ => EndReason::NoCodec,
+        };
         self.end_call(now, reason);
     }
 
@@ -115,7 +120,7 @@ impl Call {
         }
         let Some(ours) = self.capabilities_of(LegId::CALLER) else { return };
         match self.caller_offer.take() {
-            Some(offer) => match self.caller_mut().session.answer(&offer, &ours) {
+            Some(offer) => match self.caller_mut().session.answer(&offer.0, &ours) {
                 Ok(answer) => {
                     self.send_answer(now, answer.sdp);
                     self.open_leg(now, LegId::CALLER, &answer.media);

@@ -29,6 +29,8 @@ pub enum EndReason {
     NoFlow,
     /// The caller's offer has no codec in common with its peer's list.
     NoCodec,
+    /// The caller's offer and its peer's settings have no way to secure (or not to secure) the media in common.
+    NoSecurity,
     /// The caller's offer cannot be read.
     BadOffer,
     /// The AI is busy.
@@ -94,7 +96,7 @@ pub struct EndRow {
 
 impl EndReason {
     /// All reasons, in the order of the table.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::CallerHungUp,
         Self::CallerCancelled,
         Self::CallerNotAcked,
@@ -105,6 +107,7 @@ impl EndReason {
         Self::AgentHungUp,
         Self::NoFlow,
         Self::NoCodec,
+        Self::NoSecurity,
         Self::BadOffer,
         Self::AiBusy,
         Self::AiSilent,
@@ -147,6 +150,9 @@ impl EndReason {
             }
             Self::NoFlow => row(404, "Not Found", 1, "no flow for this number", "no_flow", Caller),
             Self::NoCodec => row(488, "Not Acceptable Here", 65, "no codec in common", "no_codec", Caller),
+            Self::NoSecurity => {
+                row(488, "Not Acceptable Here", 65, "no security in common", "no_security", Caller)
+            }
             Self::BadOffer => row(488, "Not Acceptable Here", 65, "offer unreadable", "bad_offer", Caller),
             Self::AiBusy => row(486, "Busy Here", 17, "AI busy", "ai_busy", Ai),
             Self::AiSilent => row(480, "Temporarily Unavailable", 18, "AI did not answer", "ai_silent", Ai),
@@ -217,7 +223,7 @@ mod tests {
     fn the_codes_of_an_unanswered_caller_are_those_of_the_product() {
         let status = |reason: EndReason| reason.row().status;
         assert_eq!(status(EndReason::NoFlow), 404);
-        assert_eq!(status(EndReason::NoCodec), 488);
+        assert_eq!([EndReason::NoCodec, EndReason::NoSecurity].map(status), [488; 2]);
         assert_eq!(status(EndReason::AiBusy), 486);
         assert_eq!(status(EndReason::AiSilent), 480);
         for ours in [EndReason::AiDown, EndReason::AiRefused, EndReason::Drained, EndReason::NoPort] {

@@ -127,6 +127,7 @@ impl Leg {
             peer: self.peer.clone(),
             uri: self.uri.clone(),
             codec: self.config.as_ref().map(|c| format!("{}/{}", c.payload.encoding, c.payload.clock)),
+            srtp: self.config.as_ref().and_then(|c| Some(c.srtp.as_ref()?.suite.name())),
             held: self.held,
             media: self.media,
             began: self.began,
@@ -277,10 +278,9 @@ impl Call {
     }
 
     /// What we can do on a leg that has its port.
-    pub(super) fn capabilities_of(&self, id: LegId) -> Option<Capabilities> {
-        let leg = self.leg(id)?;
-        let Port::Held(address) = leg.port else { return None };
-        Some(self.capabilities(leg, address))
+    pub(super) fn capabilities_of(&mut self, id: LegId) -> Option<Capabilities> {
+        let Port::Held(address) = self.leg(id)?.port else { return None };
+        self.capabilities(id, address)
     }
 
     /// Our first offer on a leg that has its port.

@@ -15,6 +15,7 @@ mod flow;
 mod handoff;
 mod hold;
 mod input;
+mod keys;
 mod leg;
 mod negotiated;
 mod offer;
@@ -32,12 +33,13 @@ pub use context::{Context, Entry as ContextEntry, Losses, Source as ContextSourc
 pub use counters::{Counters, HandoffCount, HandoffMethod, ReturnCount};
 pub use end_reason::{Blame, EndReason, EndRow};
 pub use input::{Action, Dial, Failure, Header, Input, NoPort, RequestKey, SipEvent};
+pub use keys::KeySource;
 pub use leg::{LegState, Role};
 pub use negotiated::leg_config;
 pub use record::{CallSnapshot, HandoffState, LegSnapshot};
 pub use segments::{SEGMENTS_MAX, SegmentFigures, Segments};
 pub use settings::{
-    AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure,
+    AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure, SrtpPolicy,
 };
 pub use state::State;
 pub use timeline::{Entry, LegEnd, Masked, Moment, TIMELINE_MAX, Timeline};

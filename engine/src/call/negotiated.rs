@@ -2,9 +2,9 @@
 //!
 //! It leaves out which codec a name means; that is the leg's business.
 
-use baton_signaling::sdp::{Negotiated, OpusFormat};
+use baton_signaling::sdp::{self, Negotiated, OpusFormat};
 
-use crate::media::{Digits, LegConfig, Limits, Payload, Repair, TelephoneEvent};
+use crate::media::{Digits, LegConfig, Limits, MasterKey, Payload, Repair, SrtpKeys, Suite, TelephoneEvent};
 
 /// How a leg speaks after this offer and answer, if its peer wants it repaired like this; but for its
 /// digits, which are the call's matter.
@@ -43,7 +43,19 @@ pub fn leg_config(media: &Negotiated, repair: Repair) -> LegConfig {
         },
         repair,
         digits: Digits::None,
+        srtp: media.srtp.as_ref().map(keys),
     }
+}
+
+fn keys(srtp: &sdp::Srtp) -> SrtpKeys {
+    let suite = match srtp.suite {
+        sdp::Suite::AesCm128HmacSha1_80 => Suite::AesCm128HmacSha1_80,
+        sdp::Suite::AesCm128HmacSha1_32 => Suite::AesCm128HmacSha1_32,
+        sdp::Suite::AeadAes128Gcm => Suite::AeadAes128Gcm,
+        sdp::Suite::AeadAes256Gcm => Suite::AeadAes256Gcm,
+    };
+    let key = |key: &sdp::MasterKey| MasterKey::new(key.expose());
+    SrtpKeys { suite, sent: key(&srtp.local), received: key(&srtp.remote) }
 }
 
 /// One Opus frame is 10, 20, 40 or 60 ms (RFC 6716 §2.1.4); 30 and 50 would take two frames in a packet.
@@ -57,7 +69,7 @@ fn frame_ms(encoding: &str, ptime_ms: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use baton_signaling::sdp::{self, Capabilities, Codec, Direction, Origin};
+    use baton_signaling::sdp::{self, Capabilities, Codec, Direction, Origin, Security};
 
     use super::*;
 
@@ -69,6 +81,7 @@ mod tests {
             telephone_event: true,
             rtcp_mux: false,
             direction: Direction::SendRecv,
+            security: Security::Off,
         };
         leg_config(
             &sdp::negotiate(offer.as_bytes(), &ours, Origin { id: 1, version: 1 }).unwrap().media,
@@ -102,6 +115,7 @@ mod tests {
             limits: Limits::default(),
             repair: Repair::Auto,
             digits: Digits::None,
+            srtp: None,
         };
         assert_eq!(answer_to(OFFER, "PCMU"), expected);
     }

@@ -5,11 +5,11 @@
 
 use std::net::SocketAddr;
 
-use baton_signaling::sdp::{Capabilities, Codec, Direction, OpusFormat};
+use baton_signaling::sdp::{Capabilities, Codec, Direction, OpusFormat, Security};
 
-use crate::call::Role;
 use crate::call::call::Call;
 use crate::call::leg::Leg;
+use crate::call::{Role, SrtpPolicy};
 use crate::key::LegId;
 use crate::media::{LegConfig, Repair};
 
@@ -21,7 +21,10 @@ const TELEPHONE_HZ: u32 = 8_000;
 impl Call {
     /// What we can do on a leg. The caller's codec comes first wherever its peer allows it, so that nothing need be
     /// transcoded; what the far end then chooses is its own affair.
-    pub(super) fn capabilities(&self, leg: &Leg, address: SocketAddr) -> Capabilities {
+    /// Each set of them has keys of its own.
+    pub(super) fn capabilities(&mut self, id: LegId, address: SocketAddr) -> Option<Capabilities> {
+        let security = self.security_of(id);
+        let leg = self.leg(id)?;
         let mut codecs = self.codecs_of(&leg.peer);
         if leg.role != Role::Caller
             && let Some(wanted) = &self.caller_codec
@@ -31,7 +34,7 @@ impl Call {
         for opus in codecs.iter_mut().filter(|codec| codec.is_opus()) {
             opus.format = self.opus_wanted(leg).to_string();
         }
-        Capabilities {
+        Some(Capabilities {
             codecs,
             address,
             ptime_ms: PTIME_MS,
@@ -39,6 +42,17 @@ impl Call {
             // Taken where it is offered, never asked for: old gateways stumble over it.
             rtcp_mux: leg.role == Role::Caller,
             direction: Direction::SendRecv,
+            security,
+        })
+    }
+
+    /// What a leg's peer wants of SRTP, with keys that were never used.
+    fn security_of(&mut self, id: LegId) -> Security {
+        let peer = self.leg(id).and_then(|leg| self.settings.peers.get(&leg.peer));
+        match peer.map(|peer| peer.srtp).unwrap_or_default() {
+            SrtpPolicy::Off => Security::Off,
+            SrtpPolicy::Optional => Security::Optional(self.keys.draw()),
+            SrtpPolicy::Required => Security::Required(self.keys.draw()),
         }
     }
 

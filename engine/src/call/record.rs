@@ -73,6 +73,8 @@ pub struct LegSnapshot {
     pub uri: String,
     /// The codec agreed on ("opus/48000").
     pub codec: Option<String>,
+    /// The suite by which its media is secured; `None`: it is not.
+    pub srtp: Option<&'static str>,
     /// The far end has put it on hold.
     pub held: bool,
     /// What its stream was like; `None` while it has none.

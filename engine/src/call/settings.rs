@@ -99,6 +99,20 @@ pub struct CallPeer {
     pub repair: Repair,
     /// How digits travel to and from it.
     pub dtmf: DtmfRule,
+    /// Whether its legs are to be secured.
+    pub srtp: SrtpPolicy,
+}
+
+/// Whether legs of a peer are secured by SRTP with SDES keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SrtpPolicy {
+    /// Plain RTP.
+    #[default]
+    Off,
+    /// SRTP where the peer takes it.
+    Optional,
+    /// SRTP or no call.
+    Required,
 }
 
 /// What a call needs to know of a queue.

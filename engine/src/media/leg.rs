@@ -17,6 +17,7 @@ use super::outgoing::Outgoing;
 use super::playout::Playout;
 use super::repair::LossWatch;
 use super::report::Reports;
+use super::secure::Secure;
 use super::session::{Lane, LegStats, SessionParams};
 use super::{LegConfig, Payload, Repair, TelephoneEvent};
 use crate::key::LegId;
@@ -35,6 +36,7 @@ pub(crate) struct Leg {
     pub(crate) outgoing: Outgoing,
     pub(crate) events: EventReceiver,
     pub(crate) reports: Reports,
+    pub(crate) secure: Secure,
     pub(crate) reception: Reception,
     fates: Fates,
     looks: Looks,
@@ -65,7 +67,7 @@ pub(crate) struct Leg {
 }
 
 impl Leg {
-    /// A leg as negotiated. `None` for a codec we do not have. Errors: those of the codec's library.
+    /// A leg as negotiated. `None` for a codec we do not have, and for keys that do not fit their suite. Errors: those of the codec's library.
     pub(crate) fn new(
         now: Time,
         id: LegId,
@@ -75,6 +77,7 @@ impl Leg {
         draw: impl FnMut() -> u64,
     ) -> Result<Option<Self>, CodecError> {
         let Some(codec) = Codec::of(&config.payload) else { return Ok(None) };
+        let Ok(secure) = Secure::new(config.srtp.as_ref()) else { return Ok(None) };
         let jitter = jitter(codec, params);
         let mut outgoing = Outgoing::new(codec, codec.encoder(params)?, draw);
         outgoing.configure(config.payload.number, config.telephone_event, config.ptime_ms);
@@ -88,6 +91,7 @@ impl Leg {
             outgoing,
             events: EventReceiver::default(),
             reports,
+            secure,
             reception: Reception::new(codec.clock()),
             fates: Fates::default(),
             looks: Looks::default(),
@@ -124,6 +128,9 @@ impl Leg {
             self.reception.set_clock(codec.clock());
             self.codec = codec;
         }
+        // Keys that do not fit leave those there are: nothing leaves unprotected.
+        let secured = self.secure.update(config.srtp.as_ref());
+        debug_assert!(secured.is_ok(), "negotiated keys fit their suite");
         self.latch.update(config.remote);
         self.reports.configure(&config, params.extended_reports);
         self.outgoing.configure(config.payload.number, config.telephone_event, config.ptime_ms);

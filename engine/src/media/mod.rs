@@ -17,16 +17,19 @@ mod repair;
 mod report;
 mod ring;
 mod scene;
+mod secure;
 mod segment;
 mod session;
 mod ticking;
 mod transcoding;
 
+pub use crate::rtp::srtp::{MasterKey, SrtpKeys, Suite};
 pub use figures::StreamFigures;
 pub use order::{
     Digits, Dtmf, LegConfig, Limits, MediaEvent, Order, Payload, Prompt, Repair, TelephoneEvent,
 };
 pub use prompt::{PROMPT_SECONDS_MAX, PromptError, Prompts};
+pub use secure::SrtpFaults;
 pub use segment::{Measured, Segment};
 pub use session::{Counters, Lane, LegStats, Session, SessionParams, Sink};
 pub use transcoding::CODEC_NAMES;

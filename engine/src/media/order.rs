@@ -10,6 +10,7 @@ use baton_codecs::telephone_event::{event_of, key_of};
 use serde::{Deserialize, Serialize};
 
 use crate::key::LegId;
+use crate::rtp::srtp::SrtpKeys;
 
 /// How one leg speaks, as negotiated in SDP (RFC 3264) and worded as SDP words it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct LegConfig {
     pub repair: Repair,
     /// How digits travel where no telephone-event was agreed.
     pub digits: Digits,
+    /// The keys, if packets are protected. Once a leg has some, an order without does not take them away.
+    pub srtp: Option<SrtpKeys>,
 }
 
 /// What a far end said of the audio it takes: packet length (RFC 8866 §6.4) and, of an Opus sender, RFC 7587 §6.1.

@@ -19,6 +19,7 @@ use super::leg::Leg;
 use super::outgoing::Passing;
 use super::ring::PAYLOAD_BYTES_MAX;
 use super::scene::Scene;
+use super::secure::SrtpFaults;
 use super::segment::Parts;
 use super::{Digits, Dtmf, LegConfig, MediaEvent, Order, Prompts};
 use crate::key::LegId;
@@ -94,6 +95,8 @@ pub struct Counters {
     pub digits_dropped: u64,
     /// Legs that could not be opened: a codec we do not have, or more legs than a call may have.
     pub legs_refused: u64,
+    /// Packets that were not genuine, or could not be protected, by [`crate::rtp::srtp::Fault::ALL`].
+    pub srtp_faults: SrtpFaults,
     /// Events nobody drained in time.
     pub events_dropped: u64,
 }
@@ -346,6 +349,8 @@ impl Session {
             }
             return;
         };
+        let Some(length) = self.receive(at, lane, packet) else { return };
+        let packet = &mut packet[..length];
         if lane == Lane::Rtcp || is_rtcp(packet) {
             return self.handle_rtcp(now, at, lane, from, packet);
         }
@@ -476,10 +481,11 @@ impl Session {
         let Some(remote) = remote else { return };
         self.counters.packets_relayed += 1;
         self.legs[at].wide += u64::from(is_wide(self.legs[at].codec, &packet[range.clone()]));
-        let sent = &mut self.counters.packets_sent;
-        self.legs[to].outgoing.pass(now, passing, packet, range, |bytes| {
-            *sent += 1;
-            out.send(id, Lane::Rtp, remote, bytes);
+        let Counters { packets_sent, srtp_faults, .. } = &mut self.counters;
+        let Leg { outgoing, secure, .. } = &mut self.legs[to];
+        outgoing.pass(now, passing, packet, range, |bytes| {
+            *packets_sent += 1;
+            secure.send(srtp_faults, bytes, |bytes| out.send(id, Lane::Rtp, remote, bytes));
         });
     }
 
@@ -497,10 +503,11 @@ impl Session {
             let held = Passing { seq: ext.seq(), time, marker: false, units, ..passing };
             let range = HEADER_BYTES..HEADER_BYTES + length;
             self.listen(at, to, &packet[range.clone()]);
-            let sent = &mut self.counters.packets_sent;
-            self.legs[to].outgoing.pass(now, held, &mut packet, range, |bytes| {
-                *sent += 1;
-                out.send(id, Lane::Rtp, remote, bytes);
+            let Counters { packets_sent, srtp_faults, .. } = &mut self.counters;
+            let Leg { outgoing, secure, .. } = &mut self.legs[to];
+            outgoing.pass(now, held, &mut packet, range, |bytes| {
+                *packets_sent += 1;
+                secure.send(srtp_faults, bytes, |bytes| out.send(id, Lane::Rtp, remote, bytes));
             });
         }
         self.legs[at].playout.drop_decoded();

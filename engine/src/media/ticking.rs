@@ -8,9 +8,10 @@ use baton_signaling::Time;
 
 use super::MediaEvent;
 use super::coder::{Codec, TICK_SAMPLES_MAX};
+use super::leg::Leg;
 use super::report::Subject;
 use super::scene::Party;
-use super::session::{Lane, Session, Sink};
+use super::session::{Counters, Lane, Session, Sink};
 use crate::key::LegId;
 
 /// Between two looks at what a leg is like.
@@ -153,10 +154,11 @@ impl Session {
         if source.and_then(|source| self.index(source)).is_some_and(|from| self.feeds(from, at, now)) {
             return;
         }
-        let sent = &mut self.counters.packets_sent;
-        self.legs[at].outgoing.push(now, sound, |packet| {
-            *sent += 1;
-            out.send(id, Lane::Rtp, remote, packet);
+        let Counters { packets_sent, srtp_faults, .. } = &mut self.counters;
+        let Leg { outgoing, secure, .. } = &mut self.legs[at];
+        outgoing.push(now, sound, |packet| {
+            *packets_sent += 1;
+            secure.send(srtp_faults, packet, |packet| out.send(id, Lane::Rtp, remote, packet));
         });
     }
 
@@ -165,9 +167,12 @@ impl Session {
         let leg = &mut self.legs[at];
         let Some((lane, to)) = leg.remote_rtcp() else { return };
         let (id, voip) = (leg.id, leg.voip(&self.params));
+        let (secure, faults) = (&mut leg.secure, &mut self.counters.srtp_faults);
         let subject =
             Subject { outgoing: &leg.outgoing, far: leg.far, reception: &mut leg.reception, voip, bye };
-        leg.reports.send(now, subject, |packet| out.send(id, lane, to, packet));
+        leg.reports.send(now, subject, |packet| {
+            secure.send_rtcp(faults, packet, |packet| out.send(id, lane, to, packet));
+        });
     }
 
     fn notice_silence(&mut self, at: usize, now: Time) {

@@ -5,7 +5,9 @@ pub mod fates;
 pub mod packet;
 pub mod rtcp;
 pub mod seq;
+pub mod srtp;
 pub mod stats;
+mod window;
 
 pub use packet::{HeaderError, PacketView, is_rtcp};
 pub use seq::{ExtSeq, RtpTime, Seq};

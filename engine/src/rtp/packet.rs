@@ -38,19 +38,7 @@ impl<'a> PacketView<'a> {
     /// [`HeaderError`], with the numbers that show why.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let have = bytes.len();
-        let room =
-            |need: usize| if have < need { Err(HeaderError::Truncated { need, have }) } else { Ok(()) };
-        room(HEADER_BYTES)?;
-        if bytes[0] >> 6 != 2 {
-            return Err(HeaderError::Version(bytes[0] >> 6));
-        }
-        let mut payload_at = HEADER_BYTES + usize::from(bytes[0] & 0x0f) * 4;
-        if bytes[0] & 0x10 != 0 {
-            room(payload_at + 4)?;
-            let words = u16::from_be_bytes([bytes[payload_at + 2], bytes[payload_at + 3]]);
-            payload_at += 4 + usize::from(words) * 4;
-        }
-        room(payload_at)?;
+        let payload_at = header_bytes(bytes)?;
         let padding = if bytes[0] & 0x20 != 0 { bytes[have - 1] } else { 0 };
         let fits = usize::from(padding) <= have - payload_at && (padding > 0 || bytes[0] & 0x20 == 0);
         if !fits {
@@ -97,6 +85,25 @@ impl<'a> PacketView<'a> {
     fn word(&self, at: usize) -> u32 {
         u32::from_be_bytes([self.bytes[at], self.bytes[at + 1], self.bytes[at + 2], self.bytes[at + 3]])
     }
+}
+
+/// Bytes of a packet's header, with its CSRCs and extension. The padding is not looked at: in SRTP its count is
+/// encrypted (RFC 3711 §3.1).
+pub(crate) fn header_bytes(bytes: &[u8]) -> Result<usize, HeaderError> {
+    let have = bytes.len();
+    let room = |need: usize| if have < need { Err(HeaderError::Truncated { need, have }) } else { Ok(()) };
+    room(HEADER_BYTES)?;
+    if bytes[0] >> 6 != 2 {
+        return Err(HeaderError::Version(bytes[0] >> 6));
+    }
+    let mut length = HEADER_BYTES + usize::from(bytes[0] & 0x0f) * 4;
+    if bytes[0] & 0x10 != 0 {
+        room(length + 4)?;
+        let words = u16::from_be_bytes([bytes[length + 2], bytes[length + 3]]);
+        length += 4 + usize::from(words) * 4;
+    }
+    room(length)?;
+    Ok(length)
 }
 
 /// The header of a packet of ours.

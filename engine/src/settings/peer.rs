@@ -23,6 +23,9 @@ pub struct Peer {
     /// `repair`: whether what its legs send is decoded, concealed and encoded anew where it could be relayed: `"auto"`
     /// (default), `"never"`, `"always"`.
     pub repair: Repair,
+    /// `srtp`: whether media with this peer is secured by SRTP with SDES keys (RFC 4568): `"off"` (default),
+    /// `"optional"` (where the peer takes it, RFC 8643), `"required"`.
+    pub srtp: Srtp,
     /// `calls`: its calls at once; more get 503. Default no limit but the node's.
     pub calls: Option<u32>,
     /// `calls_per_second`: its new calls in a second; more get 503. Default no limit but the node's.
@@ -67,6 +70,17 @@ pub enum Repair {
     Always,
 }
 
+/// Whether media is secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Srtp {
+    /// Never.
+    Off,
+    /// Where the peer takes it.
+    Optional,
+    /// Always: without it there is no call.
+    Required,
+}
+
 /// Headers that the stack writes itself: one of the file's would make a message with two.
 pub(super) const RESERVED: [&str; 17] = [
     "Via",
@@ -97,6 +111,7 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
         codecs: read_codecs(table),
         headers: read_headers(table),
         repair: read_repair(table),
+        srtp: read_srtp(table),
         calls: table.integer("calls", 1..=100_000).map(|found| found.value),
         calls_per_second: table.integer("calls_per_second", 1..=100_000).map(|found| found.value),
         refer_to: read_refer_to(table),
@@ -175,6 +190,11 @@ fn read_dtmf(table: &Table<'_>) -> DtmfRule {
     table.choice("dtmf", &words).map(|found| found.value).unwrap_or_default()
 }
 
+fn read_srtp(table: &Table<'_>) -> Srtp {
+    let words = [("off", Srtp::Off), ("optional", Srtp::Optional), ("required", Srtp::Required)];
+    table.choice("srtp", &words).map_or(Srtp::Off, |found| found.value)
+}
+
 fn read_refer_to(table: &Table<'_>) -> Vec<String> {
     let list = table.strings("refer_to").map(|list| list.value).unwrap_or_default();
     let one = |found: &Found<String>| {
@@ -187,11 +207,6 @@ fn read_refer_to(table: &Table<'_>) -> Vec<String> {
 
 /// Keys of the contract whose feature is not there.
 fn read_later(table: &Table<'_>) {
-    if let Some(found) = table.choice("srtp", &[("off", false), ("optional", true), ("required", true)])
-        && found.value
-    {
-        table.later(&found.at, "SRTP; only \"off\"");
-    }
     if let Some(auth) = table.table_if("auth") {
         auth.required("username");
         auth.required("password");

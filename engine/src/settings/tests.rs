@@ -99,7 +99,7 @@ fn what_is_written_is_read() {
         uris = ["sip:a@h.example;transport=udp", "sip:[::1]:5070"]
         codecs = ["pcma"]
         repair = "never"
-        srtp = "off"
+        srtp = "required"
         session_expires = 0
         calls = 5
         calls_per_second = 2
@@ -145,6 +145,7 @@ fn what_is_written_is_read() {
     assert_eq!(settings.sip.listen.len(), 2);
     assert_eq!((settings.media.ports.pairs(), settings.limits.calls), (50, 25));
     let peer = settings.peer("p").unwrap();
+    assert_eq!(peer.srtp, Srtp::Required);
     assert_eq!((peer.repair, peer.calls, peer.calls_per_second), (Repair::Never, Some(5), Some(2)));
     assert_eq!(peer.codecs[0].encoding, "PCMA");
     assert_eq!(settings.peer_for("::ffff:10.1.2.3".parse().unwrap()), Some(peer));
@@ -212,7 +213,6 @@ fn keys_of_things_to_come_are_refused_by_name() {
         assert_fault(from, to, &format!("{field}: not supported yet: {what}"));
     };
     let peer = "name = \"web\"";
-    later(peer, "name = \"web\"\nsrtp = \"required\"", "peers[0].srtp", "SRTP; only \"off\"");
     let auth = "name = \"web\"\nauth = { username = \"a\", password = \"b\" }";
     later(peer, auth, "peers[0].auth", "digest authentication");
     let challenge = "name = \"web\"\nchallenge = { realm = \"a\", users = { a = \"b\" } }";

@@ -10,7 +10,7 @@ use baton_signaling::endpoint::{Flow, Transmit};
 use baton_signaling::message::{Message, ParseError};
 
 use super::{Outbox, Pair};
-use crate::call::{Incoming, Input};
+use crate::call::{Incoming, Input, KeySource};
 use crate::key::CallKey;
 use crate::media::Lane;
 
@@ -36,6 +36,8 @@ pub struct NewCall {
     pub id: String,
     /// Feeds what must look random in its session descriptions.
     pub seed: u64,
+    /// Where its SRTP keys come from.
+    pub keys: KeySource,
     /// The INVITE.
     pub incoming: Incoming,
 }

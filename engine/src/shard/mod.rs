@@ -37,6 +37,7 @@ pub use stats::{MediaTotals, ShardStats};
 pub use turn::{MESSAGES_PER_TURN, PACKETS_PER_TURN};
 pub use wheel::{LATENESS_MICROS, Lateness, TICK, Wheel};
 
+use crate::call::KeySource;
 use crate::media::{Prompts, SessionParams};
 use calls::Calls;
 use probe::Probes;
@@ -54,6 +55,8 @@ pub struct ShardParams {
     pub ports: RangeInclusive<u16>,
     /// Feeds tags, branches, call ids and SSRCs.
     pub seed: u64,
+    /// Where the keys of its calls come from: entropy.
+    pub keys: KeySource,
     /// How its endpoint presents itself; `shard` in it says which Call-IDs lead here.
     pub endpoint: EndpointConfig,
     /// What every session is built with.
@@ -67,6 +70,7 @@ pub struct Shard {
     prompts: Rc<Prompts>,
     session: SessionParams,
     random: Random,
+    keys: KeySource,
     endpoint: Endpoint,
     calls: Calls,
     sessions: Sessions,
@@ -90,6 +94,7 @@ impl Shard {
             prompts,
             session: params.session,
             random,
+            keys: params.keys,
             endpoint: Endpoint::new(params.endpoint, seed),
             calls: Calls::default(),
             sessions: Sessions::default(),

@@ -4,7 +4,7 @@ use baton_signaling::Time;
 use baton_signaling::endpoint::Counters;
 
 use super::{Lateness, PortCounts, Refusal, Shard};
-use crate::media::{CODEC_NAMES, LegStats, Session};
+use crate::media::{CODEC_NAMES, LegStats, Session, SrtpFaults};
 
 /// A shard in figures: sums since its start, and what it holds at the moment.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,8 @@ pub struct MediaTotals {
     pub malformed: u64,
     /// Packets refused by the gate against stolen streams.
     pub rejected: u64,
+    /// Packets of secured legs that were dropped, by [`crate::rtp::srtp::Fault::ALL`].
+    pub srtp_faults: SrtpFaults,
     /// Packets that never came.
     pub lost: u64,
     /// Packets that came after their turn.
@@ -78,6 +80,7 @@ impl MediaTotals {
         self.relayed += counters.packets_relayed;
         self.malformed += counters.packets_malformed;
         self.rejected += counters.packets_rejected;
+        self.srtp_faults.iter_mut().zip(counters.srtp_faults).for_each(|(sum, count)| *sum += count);
     }
 
     fn add_leg(&mut self, leg: LegStats) {

@@ -196,7 +196,8 @@ impl Shard {
         self.calls.insert(key, peer, slot);
         self.calls.bind(key, LegId::CALLER, leg);
         let incoming = incoming(self.gate.name(peer), flow, request);
-        if io.start(NewCall { key, id, seed, incoming }) {
+        let keys = self.keys.split();
+        if io.start(NewCall { key, id, seed, keys, incoming }) {
             return Ok(());
         }
         // The refusal that follows ends the dialog.

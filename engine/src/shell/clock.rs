@@ -57,6 +57,16 @@ pub fn entropy() -> Result<u64, getrandom::Error> {
     getrandom::u64()
 }
 
+/// 256 bits of the system's entropy, for keys.
+///
+/// # Errors
+/// The system has none to give.
+pub fn secret() -> Result<[u8; 32], getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

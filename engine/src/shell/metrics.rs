@@ -137,6 +137,7 @@ fn describe() {
     counter!("baton_rtp_reordered_total", "RTP packets that came out of order.");
     counter!("baton_rtp_malformed_total", "Packets that were no RTP or RTCP, or of no agreed payload type.");
     counter!("baton_rtp_latch_rejected_total", "Packets refused by the gate against stolen streams.");
+    counter!("baton_srtp_auth_fail_total", "Packets of secured legs that were dropped, by reason.");
     counter!("baton_rtp_stray_total", "Packets to a port that was nobody's.");
     counter!("baton_rtp_dropped_total", "Packets for which the outbox had no slot.");
     counter!("baton_rtp_unsent_total", "Packets that the system would not send.");

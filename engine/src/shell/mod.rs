@@ -20,6 +20,6 @@ mod world;
 
 pub mod cli;
 
-pub use clock::{Clock, entropy};
+pub use clock::{Clock, entropy, secret};
 pub use node::{Node, NodeAddresses, StartError};
 pub use plan::Plan;

@@ -23,7 +23,8 @@ use super::poller::Poller;
 use super::resolve::{Names, Resolver};
 use super::udp::{BindError, SipSockets};
 use super::world::{MediaAddress, World};
-use super::{Clock, Plan, entropy, http};
+use super::{Clock, Plan, entropy, http, secret};
+use crate::call::KeySource;
 use crate::media::PromptError;
 use crate::shard::{Gate, Shard, ShardParams};
 
@@ -229,6 +230,7 @@ impl Node {
 impl Parts {
     /// Makes a shard, its task and its actor. On the shard's arbiter.
     fn start_shard(self, index: u16, seed: u64, inbox: Arc<Inbox>) -> Result<Addr<ShardActor>, StartError> {
+        let keys = KeySource::new(secret().map_err(io::Error::other)?);
         let plan = &self.plan;
         let prompts = plan.prompts().map_err(|(at, error)| StartError::Sound { at, error })?;
         let poller = Rc::new(Poller::new(inbox.bell())?);
@@ -237,6 +239,7 @@ impl Parts {
             shards: plan.shards,
             ports: plan.ports.clone(),
             seed,
+            keys,
             endpoint: EndpointConfig {
                 advertise: plan.advertise.map(|address| self.advertised(address)),
                 shard: Some(route::Shard { mine: index, shards: plan.shards.max(1), key: self.route_key }),

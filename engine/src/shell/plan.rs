@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::call::{
-    AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure,
+    AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure, SrtpPolicy,
 };
 use crate::media::{Dtmf, Prompt, PromptError, Prompts, Repair, SessionParams};
 use crate::queue::QueuesSettings;
@@ -243,6 +243,11 @@ fn call_peer(peer: &settings::Peer) -> CallPeer {
             settings::Repair::Always => Repair::Always,
         },
         dtmf: peer.dtmf,
+        srtp: match peer.srtp {
+            settings::Srtp::Off => SrtpPolicy::Off,
+            settings::Srtp::Optional => SrtpPolicy::Optional,
+            settings::Srtp::Required => SrtpPolicy::Required,
+        },
     }
 }
 

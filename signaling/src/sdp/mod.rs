@@ -1,25 +1,33 @@
-//! SDP (RFC 8866) and its offer/answer model (RFC 3264) for one audio stream over plain RTP.
+//! SDP (RFC 8866) and its offer/answer model (RFC 3264) for one audio stream over RTP, plain or secured by SDES keys
+//! (RFC 4568). What is optional is negotiated as RFC 8643 says: `RTP/AVP` with `a=crypto`, which a far end without SRTP
+//! answers plainly, where a second media line or `RTP/SAVP` would be refused by many.
 //!
 //! Reading and writing lines is the work of the `sdp-types` crate. Measured against what phones really send, it
 //! takes LF line ends, missing `s=`, `t=` and `o=`, unknown and misplaced lines, stray blanks; it refuses a second
 //! `c=`, an `o=` whose user name has blanks, a bandwidth that is no number, and any byte that is not UTF-8.
 //! Nothing of these lines is of use to us, so `read.rs` sieves them out before the crate sees them.
 //!
-//! What it leaves out: video and text (refused with port 0), SRTP and DTLS (RFC 4568, 5764: a secure line is refused),
+//! What it leaves out: video and text (refused with port 0), DTLS (RFC 5764: such a line is refused),
 //! ICE (RFC 8839), BUNDLE (RFC 9143; a plain answer is what its §7.3 foresees), bandwidth lines, codec knowledge
 //! beyond names, clocks and numbers. Multipart bodies are split by whoever hands the description in.
 
+mod crypto;
 mod negotiate;
 mod opus;
 mod read;
+mod secure;
 mod session;
 mod write;
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use crypto::{
+    CryptoLine, Description, FreshKeys, MASTER_BYTES_MAX, MasterKey, Security, Srtp, Suite, Unusable, masked,
+};
 pub use negotiate::{make_offer, negotiate, read_answer};
 pub use opus::OpusFormat;
 pub use session::LocalSession;
@@ -136,6 +144,8 @@ pub struct Capabilities {
     pub rtcp_mux: bool,
     /// What we want; an answer gives no more than the offer allows.
     pub direction: Direction,
+    /// What we want of SRTP, and the keys for it.
+    pub security: Security,
 }
 
 /// The `o=` line's numbers (RFC 8866 §5.2).
@@ -147,13 +157,19 @@ pub struct Origin {
     pub version: u64,
 }
 
-/// An answer and what it means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An answer and what it means. Its text may hold a key: `Debug` shows it masked.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The description to send.
     pub sdp: Bytes,
     /// What both sides agreed on.
     pub media: Negotiated,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("sdp", &masked(&self.sdp)).field("media", &self.media).finish()
+    }
 }
 
 /// What offer and answer agreed on, seen from our side.
@@ -184,6 +200,8 @@ pub struct Negotiated {
     pub send: bool,
     /// The far end may speak.
     pub receive: bool,
+    /// The keys, if the stream is secured.
+    pub srtp: Option<Srtp>,
 }
 
 /// An agreed audio format.
@@ -219,7 +237,7 @@ pub enum Refusal {
     NoAudio,
     /// Audio, but no format in common.
     NoCodec,
-    /// Audio, but only over SRTP or another transport that is not supported.
+    /// Audio, but secured in a way that we lack or do not want, or not secured though it must be.
     Security,
     /// Audio at an address of a family that we do not have.
     Address,

@@ -8,7 +8,10 @@ use sdp_types::Session;
 
 use super::read::{self, Address, Format, Line};
 use super::write::{self, Audio};
-use super::{Answer, Capabilities, Codec, Direction, Negotiated, Origin, Payload, Refusal, TelephoneEvent};
+use super::{
+    Answer, Capabilities, Codec, Direction, Negotiated, Origin, Payload, Refusal, Security, TelephoneEvent,
+    secure,
+};
 
 /// Answers an offer with what we can do: the first audio line that we can serve, every other line refused.
 ///
@@ -16,13 +19,22 @@ use super::{Answer, Capabilities, Codec, Direction, Negotiated, Origin, Payload,
 /// Why no line can be served; nothing is to be sent but 488.
 pub fn negotiate(offer: &[u8], ours: &Capabilities, origin: Origin) -> Result<Answer, Refusal> {
     let session = read::parse(offer)?;
-    let (index, media, codec) = choose(&session, ours)?;
+    let (index, media, codec) = choose(&session, ours, None)?;
     Ok(Answer { sdp: write_answer(&session, Some((index, &media, codec)), ours, origin), media })
 }
 
-/// Our offer: one audio line over RTP/AVP with all our formats.
+/// Our offer: one audio line with all our formats.
 pub fn make_offer(ours: &Capabilities, origin: Origin) -> Bytes {
-    write::write(origin, ours.address.ip(), &[], vec![offered_audio(ours, None, "RTP/AVP")])
+    write::write(origin, ours.address.ip(), &[], vec![offered_audio(ours, None, first_proto(ours))])
+}
+
+/// The transport of a first offer.
+pub(super) fn first_proto(ours: &Capabilities) -> &'static str {
+    match ours.security {
+        // RFC 8643 §3.1: what is optional is offered in a plain line with keys.
+        Security::Off | Security::Optional(_) => "RTP/AVP",
+        Security::Required(_) => "RTP/SAVP",
+    }
 }
 
 /// Reads the answer to `offer`, which we wrote.
@@ -42,9 +54,7 @@ pub fn read_answer(offer: &[u8], answer: &[u8]) -> Result<Negotiated, Refusal> {
     if !theirs.is_audio() {
         return Err(Refusal::NoAudio);
     }
-    if !theirs.is_plain_rtp() {
-        return Err(Refusal::Security);
-    }
+    let srtp = secure::answered(&ours, &theirs)?;
     check_family(&theirs, &ours)?;
     let known = ours.formats();
     let formats = theirs.formats();
@@ -62,7 +72,8 @@ pub fn read_answer(offer: &[u8], answer: &[u8]) -> Result<Negotiated, Refusal> {
         .collect();
     let wanted = ours.direction();
     let may = Rtcp { mux: ours.has("rtcp-mux"), rsize: ours.has("rtcp-rsize") };
-    Ok(agreed(&theirs, payload, sent.number, &events, ours.ptime_ms(20), wanted, may))
+    let media = agreed(&theirs, payload, sent.number, &events, ours.ptime_ms(20), wanted, may);
+    Ok(Negotiated { srtp, ..media })
 }
 
 /// The audio line of an offer of ours.
@@ -84,33 +95,39 @@ pub(super) fn offered_audio(
         // What the far end has asked for before is kept (RFC 3264 §8); of ourselves we ask for none of it.
         rtcp_rsize: current.is_some_and(|current| current.rtcp_rsize),
         rtcp_xr: current.is_some_and(|current| current.rtcp_xr),
+        crypto: secure::to_offer(&ours.security, current),
     })
 }
 
-/// The first line that can be served, and how.
+/// The first line that can be served with SRTP, else the first that can be served at all, and how.
 pub(super) fn choose<'a>(
     session: &Session,
     ours: &'a Capabilities,
+    current: Option<&Negotiated>,
 ) -> Result<(usize, Negotiated, &'a Codec), Refusal> {
     let mut why = Refusal::NoAudio;
+    let mut plain = None;
     for (index, media) in session.medias.iter().enumerate() {
-        match try_line(&Line { session, media }, ours) {
-            Ok((media, codec)) => return Ok((index, media, codec)),
+        match try_line(&Line { session, media }, ours, current) {
+            Ok((media, codec)) if media.srtp.is_some() => return Ok((index, media, codec)),
+            Ok((media, codec)) => plain = plain.or(Some((index, media, codec))),
             // The first line that was audio at all tells best what is wrong.
             Err(refusal) if why == Refusal::NoAudio => why = refusal,
             Err(_) => {}
         }
     }
-    Err(why)
+    plain.ok_or(why)
 }
 
-fn try_line<'a>(line: &Line<'_>, ours: &'a Capabilities) -> Result<(Negotiated, &'a Codec), Refusal> {
+fn try_line<'a>(
+    line: &Line<'_>,
+    ours: &'a Capabilities,
+    current: Option<&Negotiated>,
+) -> Result<(Negotiated, &'a Codec), Refusal> {
     if !line.is_audio() || line.media.port == 0 {
         return Err(Refusal::NoAudio);
     }
-    if !line.is_plain_rtp() {
-        return Err(Refusal::Security);
-    }
+    let secured = secure::choose(line, &ours.security, current)?;
     if let Address::Ip(ip) = line.address()
         && ip.is_ipv4() != ours.address.is_ipv4()
     {
@@ -128,7 +145,9 @@ fn try_line<'a>(line: &Line<'_>, ours: &'a Capabilities) -> Result<(Negotiated, 
     let number = payload.number;
     // Of reduced size is what a report of ours can be wherever the offer allows it.
     let may = Rtcp { mux: ours.rtcp_mux, rsize: true };
-    Ok((agreed(line, payload, number, events, ours.ptime_ms, ours.direction, may), codec))
+    let media = agreed(line, payload, number, events, ours.ptime_ms, ours.direction, may);
+    let srtp = secured.map(|line| secure::agree(line, &ours.security, current, media.remote));
+    Ok((Negotiated { srtp: srtp.flatten(), ..media }, codec))
 }
 
 /// What our side allows of RTCP, if the far end's line says so too.
@@ -168,6 +187,7 @@ fn agreed(
         // RFC 3264 §8.4: to 0.0.0.0 nothing is sent, whatever the attribute says.
         send: wanted.sends() && direction.receives() && address != Address::Hold,
         receive: wanted.receives() && direction.sends(),
+        srtp: None,
     }
 }
 
@@ -190,6 +210,7 @@ pub(super) fn write_answer(
             rtcp_mux: media.rtcp_mux,
             rtcp_rsize: media.rtcp_rsize,
             rtcp_xr: media.rtcp_xr,
+            crypto: media.srtp.iter().map(secure::ours).collect(),
         }),
         _ => write::refused(&line.media, &line.proto, &line.fmt),
     });

@@ -6,10 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use sdp_types::{Attribute, Connection, Media, Session};
 
-use super::{Direction, PTIME_MS_MAX, PTIME_MS_MIN, Refusal};
+use super::{CryptoLine, Direction, PTIME_MS_MAX, PTIME_MS_MIN, Refusal};
 
 /// Most media lines of one description: a browser with many tiles sends a few dozen, each costs a line of answer.
 const LINES_MAX: usize = 64;
+
+/// Most keys read of one media line: one for each suite anybody speaks.
+const CRYPTO_MAX: usize = 16;
 
 /// Payload numbers that need no rtpmap (RFC 3551 §6), of those still met.
 const STATIC: [(u8, &str, u32); 6] = [
@@ -86,6 +89,17 @@ pub(super) enum Address {
     Ip(IpAddr),
 }
 
+/// The transport of a media line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Profile {
+    /// `RTP/AVP`, `RTP/AVPF`: secured where it has keys (RFC 8643).
+    Plain,
+    /// `RTP/SAVP`, `RTP/SAVPF`.
+    Secure,
+    /// Anything else: DTLS, no RTP at all.
+    Foreign,
+}
+
 /// One media line within its session.
 #[derive(Clone, Copy)]
 pub(super) struct Line<'a> {
@@ -98,9 +112,29 @@ impl<'a> Line<'a> {
         self.media.media.eq_ignore_ascii_case("audio")
     }
 
-    /// RTP/AVP or RTP/AVPF, which we speak without feedback messages (RFC 4585 §3.1 makes them optional).
-    pub(super) fn is_plain_rtp(&self) -> bool {
-        self.media.proto.eq_ignore_ascii_case("RTP/AVP") || self.media.proto.eq_ignore_ascii_case("RTP/AVPF")
+    /// What its transport says. The feedback profiles are spoken without feedback messages (RFC 4585 §3.1 makes them
+    /// optional).
+    pub(super) fn profile(&self) -> Profile {
+        let is = |name: &str| self.media.proto.eq_ignore_ascii_case(name);
+        if is("RTP/AVP") || is("RTP/AVPF") {
+            Profile::Plain
+        } else if is("RTP/SAVP") || is("RTP/SAVPF") {
+            Profile::Secure
+        } else {
+            Profile::Foreign
+        }
+    }
+
+    /// The `a=crypto` lines that can be used, in their order; of two with one tag the first.
+    pub(super) fn crypto(&self) -> Vec<CryptoLine> {
+        let values = self.media.attributes.iter().filter(|a| a.attribute == "crypto");
+        let mut lines: Vec<CryptoLine> = Vec::new();
+        for line in values.filter_map(|a| CryptoLine::parse(a.value.as_deref()?).ok()).take(CRYPTO_MAX) {
+            if lines.iter().all(|known| known.tag != line.tag) {
+                lines.push(line);
+            }
+        }
+        lines
     }
 
     /// The formats in the line's order, each number once; numbers without a meaning are left out.

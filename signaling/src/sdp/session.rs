@@ -4,15 +4,15 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::negotiate::{choose, offered_audio, read_answer, write_answer};
-use super::{Answer, Capabilities, Direction, Negotiated, Origin, Refusal, read, write};
+use super::negotiate::{choose, first_proto, offered_audio, read_answer, write_answer};
+use super::{Answer, Capabilities, Description, Direction, Negotiated, Origin, Refusal, read, write};
 
 /// Our side of one leg's session description, over all its offers and answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalSession {
     id: u64,
     version: u64,
-    last: Option<Bytes>,
+    last: Option<Description>,
     /// The media lines there have been: a later offer holds them all, in this order (RFC 3264 §8).
     lines: Vec<Shape>,
     /// Which of them is our audio.
@@ -28,6 +28,10 @@ struct Shape {
     formats: String,
 }
 
+fn shape(line: &sdp_types::Media) -> Shape {
+    Shape { kind: line.media.clone(), proto: line.proto.clone(), formats: line.fmt.clone() }
+}
+
 impl LocalSession {
     /// A session that has described nothing yet; `id` is random and the leg's own.
     pub fn new(id: u64) -> Self {
@@ -36,7 +40,7 @@ impl LocalSession {
 
     /// The last description we sent.
     pub fn last(&self) -> Option<&Bytes> {
-        self.last.as_ref()
+        self.last.as_ref().map(|sent| &sent.0)
     }
 
     /// What the last completed offer and answer agreed on.
@@ -53,7 +57,7 @@ impl LocalSession {
     pub fn answer(&mut self, offer: &[u8], ours: &Capabilities) -> Result<Answer, Refusal> {
         let session = read::parse(offer)?;
         let ours = self.keeping_codec(ours);
-        let chosen = match (choose(&session, &ours), &self.current) {
+        let chosen = match (choose(&session, &ours, self.current.as_ref()), &self.current) {
             (Ok((index, media, codec)), _) => Some((index, media, codec)),
             (Err(Refusal::NoAudio), Some(_)) if !session.medias.is_empty() => None,
             (Err(refusal), _) => return Err(refusal),
@@ -64,11 +68,6 @@ impl LocalSession {
         };
         let served = chosen.as_ref().map(|(index, media, codec)| (*index, media, *codec));
         let sdp = self.describe(|origin| write_answer(&session, served, &ours, origin));
-        let shape = |line: &sdp_types::Media| Shape {
-            kind: line.media.clone(),
-            proto: line.proto.clone(),
-            formats: line.fmt.clone(),
-        };
         self.lines = session.medias.iter().map(shape).collect();
         self.audio = chosen.as_ref().map_or(self.audio, |(index, ..)| *index);
         self.current = Some(media.clone());
@@ -95,7 +94,7 @@ impl LocalSession {
                 })
                 .collect();
             if medias.len() <= at {
-                medias.push(audio("RTP/AVP"));
+                medias.push(audio(first_proto(&ours)));
             }
             write::write(origin, ours.address.ip(), &[], medias)
         });
@@ -106,16 +105,15 @@ impl LocalSession {
     /// Reads the far end's answer to our last [`LocalSession::offer`].
     ///
     /// # Errors
-    /// As [`super::read_answer`]; what was agreed on before stands.
+    /// As [`super::read_answer`], and where a secured stream would become a plain one; what was agreed on before stands.
     pub fn read_answer(&mut self, answer: &[u8]) -> Result<Negotiated, Refusal> {
-        let offer = self.last.clone().ok_or(Refusal::Malformed)?;
+        let offer = self.last().cloned().ok_or(Refusal::Malformed)?;
         let media = read_answer(&offer, answer)?;
+        if media.srtp.is_none() && self.current.as_ref().is_some_and(|current| current.srtp.is_some()) {
+            return Err(Refusal::Security);
+        }
         if self.lines.is_empty() {
-            self.lines = vec![Shape {
-                kind: "audio".to_owned(),
-                proto: "RTP/AVP".to_owned(),
-                formats: "0".to_owned(),
-            }];
+            self.lines = read::parse(&offer)?.medias.iter().map(shape).collect();
         }
         self.current = Some(media.clone());
         Ok(media)
@@ -133,12 +131,12 @@ impl LocalSession {
     /// Writes a description, with a new version if it differs from the last one (RFC 3264 §8).
     fn describe(&mut self, write: impl Fn(Origin) -> Bytes) -> Bytes {
         let same = write(Origin { id: self.id, version: self.version });
-        if self.last.as_ref() == Some(&same) {
+        if self.last() == Some(&same) {
             return same;
         }
         self.version += 1;
         let sdp = write(Origin { id: self.id, version: self.version });
-        self.last = Some(sdp.clone());
+        self.last = Some(Description(sdp.clone()));
         sdp
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use sdp_types::{Attribute, Connection, Media, Session, Time};
 
-use super::{Capabilities, Codec, Direction, Negotiated, Origin};
+use super::{Capabilities, Codec, CryptoLine, Direction, Negotiated, Origin};
 
 /// First and last dynamic payload number (RFC 3551 §6).
 const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
@@ -31,6 +31,8 @@ pub(super) struct Audio<'a> {
     pub(super) rtcp_mux: bool,
     pub(super) rtcp_rsize: bool,
     pub(super) rtcp_xr: bool,
+    /// Keys, best first.
+    pub(super) crypto: Vec<CryptoLine>,
 }
 
 /// The bytes of a description. `times` are the offer's (RFC 3264 §6: an answer repeats them), or empty.
@@ -68,6 +70,9 @@ pub(super) fn audio(audio: &Audio<'_>) -> Media {
     for (number, clock) in &audio.events {
         add("rtpmap", format!("{number} telephone-event/{clock}"));
         add("fmtp", format!("{number} 0-15"));
+    }
+    for line in &audio.crypto {
+        add("crypto", line.value());
     }
     add("ptime", audio.ptime_ms.to_string());
     add("maxptime", super::PTIME_MS_MAX.to_string());

@@ -6,8 +6,9 @@ use std::time::Duration;
 use baton_signaling::Time;
 
 use super::script::{Behaviour, Do};
-use crate::sip::{Direction, Text};
+use crate::sip::{Direction, Sdp, Text};
 use crate::sound::{Ear, Mouth};
+use crate::srtp::{self, Way, Wish};
 use crate::tone::{Heard, Tone};
 
 /// A call of a phone, numbered in the order in which they came about.
@@ -65,6 +66,12 @@ pub struct Line {
     pub dead: bool,
     /// Requests of ours that nobody answered in 32 s.
     pub unanswered: Vec<String>,
+    /// Our SRTP key, which later offers and answers of ours name.
+    pub key: Vec<u8>,
+    /// What protects our packets, once agreed on, and what opens those that come.
+    pub srtp: Option<[Way; 2]>,
+    /// Packets that came and were not genuine.
+    pub spoilt: u64,
     pub(super) call_id: String,
     pub(super) we_called: bool,
     pub(super) local: String,
@@ -121,6 +128,16 @@ impl Line {
         self.messages(false, "NOTIFY").filter_map(fragment).collect()
     }
 
+    /// Where it speaks from and listens.
+    pub fn media_address(&self) -> SocketAddr {
+        self.rtp
+    }
+
+    /// Where it speaks to, if it knows.
+    pub fn remote_media(&self) -> Option<SocketAddr> {
+        self.remote_rtp
+    }
+
     /// The INVITE that began the line.
     pub fn invite(&self) -> &Text {
         &self.invite
@@ -154,6 +171,17 @@ impl Line {
             self.said.push(Said { at: now, sent, text: text.clone() });
         }
         !again
+    }
+
+    /// Takes the keys of both sides; those that have not changed go on where they were.
+    pub(super) fn secure(&mut self, theirs: &Sdp, wish: Wish, suite: &str) {
+        let Some((_, key)) = srtp::find(&theirs.body, suite).filter(|_| wish != Wish::Plain) else { return };
+        let keep = |way: Option<Way>, key: &[u8]| match way {
+            Some(way) if way.key == key => way,
+            _ => Way::new(suite, key),
+        };
+        let (goes, comes) = self.srtp.take().map_or((None, None), |[goes, comes]| (Some(goes), Some(comes)));
+        self.srtp = Some([keep(goes, &self.key), keep(comes, &key)]);
     }
 
     pub(super) fn end(&mut self, now: Time, by_peer: bool) {

@@ -26,6 +26,7 @@ use crate::dice::Dice;
 use crate::net::Datagram;
 use crate::sip::{Direction, Sdp, Text};
 use crate::sound::{Ear, Mouth};
+use crate::srtp::{self, Wish};
 use crate::tone::Tone;
 use resend::{Repeats, What};
 
@@ -48,6 +49,10 @@ pub struct Phone {
     pub dead: bool,
     /// Requests that reached it outside any call of its own, by method.
     pub strays: BTreeMap<String, u64>,
+    /// How it wants its media secured.
+    pub wish: Wish,
+    /// The suite it knows, by its name in SDP.
+    pub suite: &'static str,
     tone: Tone,
     rtp_base: u16,
     dice: Dice,
@@ -74,6 +79,8 @@ impl Phone {
             next: VecDeque::new(),
             dead: false,
             strays: BTreeMap::new(),
+            wish: Wish::Plain,
+            suite: "AES_CM_128_HMAC_SHA1_80",
             tone,
             rtp_base,
             dice: Dice::new(seed, u64::from(sip.port()) << 32 | u64::from(tone.0)),
@@ -180,8 +187,16 @@ impl Phone {
         let port = datagram.to.port() & !1;
         // The latest line of a port has it: ports go round.
         if let Some(line) = self.lines.iter_mut().rev().find(|line| line.rtp.port() == port && !line.dead) {
+            let bytes = match &mut line.srtp {
+                None => Some(datagram.bytes.clone()),
+                Some([_, comes]) => comes.open(&datagram.bytes),
+            };
+            let Some(bytes) = bytes else {
+                line.spoilt += 1;
+                return;
+            };
             if datagram.to.port() == port {
-                line.ear.handle(now, datagram.from, &datagram.bytes);
+                line.ear.handle(now, datagram.from, &bytes);
             } else {
                 line.ear.rtcp += 1;
             }
@@ -208,6 +223,7 @@ impl Phone {
                 // Hold is the mouth's business too, but its clock goes on (RFC 3550 §5.1).
                 let speaks = line.direction.sends() && line.remote_hears;
                 if let Some(to) = line.remote_rtp.filter(|_| speaks) {
+                    let bytes = line.srtp.as_mut().map_or(bytes.clone(), |[goes, _]| goes.protect(&bytes));
                     self.out.push_back(Datagram { from: line.rtp, to, bytes });
                 }
             }
@@ -261,6 +277,10 @@ impl Phone {
         let rtp = SocketAddr::new(self.sip.ip(), self.rtp_base + 2 * (id.0 % 100) as u16);
         let mut mouth = Mouth::new(self.tone, &mut self.dice);
         mouth.quiet = behaviour.quiet;
+        let key = match self.wish {
+            Wish::Plain => Vec::new(),
+            Wish::BestEffort | Wish::Secure => self.new_key(),
+        };
         self.lines.push(Line {
             id,
             state: LineState::Calling,
@@ -275,6 +295,9 @@ impl Phone {
             tone: self.tone,
             dead: false,
             unanswered: Vec::new(),
+            key,
+            srtp: None,
+            spoilt: 0,
             call_id: invite.call_id().to_string(),
             we_called,
             local: String::new(),
@@ -316,13 +339,14 @@ impl Phone {
         let all: Vec<_> = formats.into_iter().chain(event).collect();
         let numbers: String = all.iter().map(|(number, _)| format!(" {number}")).collect();
         let maps: String = all.iter().map(|(number, name)| format!("a=rtpmap:{number} {name}\r\n")).collect();
+        let (proto, keys) = self.security(id, offer);
         let line = &mut self.lines[id.0];
         let (version, ip, port) = (line.version, line.rtp.ip(), line.rtp.port());
         line.version += 1;
         let port = if numbers.is_empty() { 0 } else { port };
         format!(
-            "v=0\r\no={} 1 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP{numbers}\r\n\
-             {maps}a=ptime:{}\r\na={}\r\n",
+            "v=0\r\no={} 1 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} {proto}{numbers}\r\n\
+             {maps}{keys}a=ptime:{}\r\na={}\r\n",
             self.name,
             self.ptime,
             direction.word()
@@ -339,6 +363,7 @@ impl Phone {
         let ptime = self.ptime;
         let line = &mut self.lines[id.0];
         line.ear.expect(&audio, &events);
+        line.secure(theirs, self.wish, self.suite);
         line.direction = ours;
         line.remote_hears = theirs.direction.hears();
         let unusable = theirs.address.port() == 0 || theirs.address.ip().is_unspecified();
@@ -346,6 +371,28 @@ impl Phone {
         if let Some((number, codec)) = audio.first() {
             line.mouth.open(now, *codec, *number, ptime);
         }
+    }
+
+    /// The transport of our description and its keys.
+    fn security(&self, id: LineId, offer: Option<&Sdp>) -> (String, String) {
+        let line = &self.lines[id.0];
+        let proto = match offer {
+            Some(offer) => offer.proto.clone(),
+            None if self.wish == Wish::Secure => "RTP/SAVP".to_string(),
+            None => "RTP/AVP".to_string(),
+        };
+        let tag = match offer {
+            _ if self.wish == Wish::Plain => None,
+            None => Some("1".to_string()),
+            Some(offer) => srtp::find(&offer.body, self.suite).map(|(tag, _)| tag),
+        };
+        (proto, tag.map_or_else(String::new, |tag| srtp::line(&tag, self.suite, &line.key)))
+    }
+
+    /// A key that no other line has.
+    pub fn new_key(&mut self) -> Vec<u8> {
+        let dice = &mut self.dice;
+        (0..srtp::key_bytes(self.suite)).map(|_| dice.below(256) as u8).collect()
     }
 
     fn contact(&self) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_engine::call::{
-    AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure,
+    AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, KeySource, OnAiFailure,
 };
 use baton_engine::media::{Prompt, Prompts, SessionParams};
 use baton_engine::queue::{AgentSettings, Exhausted, QueueSettings, Queues, QueuesSettings, Strategy};
@@ -174,6 +174,7 @@ impl WorldBuilder {
                 shards: 1,
                 ports: self.ports,
                 seed: self.seed,
+                keys: KeySource::new([self.seed as u8; 32]),
                 endpoint: EndpointConfig {
                     refer_expires: EndpointConfig::default().refer_expires.max(handoff_max),
                     ..EndpointConfig::default()

@@ -39,7 +39,7 @@ impl CallActor {
             ctx.set_mailbox_capacity(CALL_MAILBOX);
             let settings = cell.shared.settings.clone();
             let now = cell.shared.clock.now();
-            let call = Call::new(now, new.key, new.id, settings, new.seed, new.incoming);
+            let call = Call::new(now, new.key, new.id, settings, new.seed, new.keys, new.incoming);
             let shard = SessionHandle { cell, key: new.key, over: false };
             Self { call, shard, wake: None, overloaded, reported: None, published: 0 }
         })

@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
     use crate::call::{
-        Call, CallSettings, CallTimers, HandoffCount, HandoffMethod, Incoming, Input, ReturnCount,
+        Call, CallSettings, CallTimers, HandoffCount, HandoffMethod, Incoming, Input, KeySource, ReturnCount,
     };
     use crate::key::CallKey;
     use crate::media::{Segment, StreamFigures};
@@ -153,7 +153,8 @@ mod tests {
             source: ([127, 0, 0, 1], 5060).into(),
         };
         let key = CallKey::new(0, 1);
-        let mut call = Call::new(Time::ZERO, key, String::new(), Arc::new(settings), 1, incoming);
+        let keys = KeySource::new([0; 32]);
+        let mut call = Call::new(Time::ZERO, key, String::new(), Arc::new(settings), 1, keys, incoming);
         call.handle(Time::ZERO, Input::HangUp);
         call.snapshot()
     }

@@ -7,6 +7,7 @@ use metrics::{Histogram, counter, gauge, histogram};
 
 use super::{Part, Rising};
 use crate::media::CODEC_NAMES;
+use crate::rtp::srtp::Fault;
 use crate::shard::{LATENESS_MICROS, Lateness, Refusal, ShardStats};
 use crate::shell::inbox::InboxCounts;
 
@@ -163,6 +164,7 @@ impl ResponseMetrics {
 
 struct MediaMetrics {
     packets: [Rising; 2],
+    srtp_faults: [Rising; Fault::ALL.len()],
     sums: Vec<Rising>,
     legs: Part,
     depth: Part,
@@ -188,6 +190,8 @@ impl MediaMetrics {
         Self {
             packets: ["received", "sent"]
                 .map(|dir| Rising::new(counter!("baton_rtp_packets_total", "dir" => dir))),
+            srtp_faults: Fault::ALL
+                .map(|fault| Rising::new(counter!("baton_srtp_auth_fail_total", "reason" => fault.label()))),
             sums: SUMS.into_iter().map(|name| Rising::new(counter!(name))).collect(),
             legs: Part::new(gauge!("baton_media_legs_active")),
             // An average cannot be summed over shards: each has its own.
@@ -202,6 +206,7 @@ impl MediaMetrics {
         let media = &stats.media;
         self.packets[0].set(media.received);
         self.packets[1].set(media.sent);
+        self.srtp_faults.iter_mut().zip(media.srtp_faults).for_each(|(rising, sum)| rising.set(sum));
         let sums = [
             media.relayed,
             media.lost,
