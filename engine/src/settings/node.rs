@@ -39,6 +39,9 @@ pub struct Media {
     /// `ports`: the range of RTP and RTCP ports, `"first-last"`; a leg takes a pair, a call two or three legs.
     /// Default `"20000-29999"`.
     pub ports: Ports,
+    /// `rtcp_xr`: extended reports (RFC 3611) are sent to every far end (`"always"`), not only to those whose SDP asks
+    /// for them (`"asked"`). Default `"asked"`.
+    pub rtcp_xr_always: bool,
 }
 
 /// A range of ports used in pairs: RTP on the even one, RTCP on the next.
@@ -175,7 +178,11 @@ fn read_one_listen(table: &Table<'_>, found: &Found<String>) -> Option<Listen> {
 /// `[media]`; the place is that of `ports`, if it is there.
 pub(super) fn read_media(root: &Table<'_>) -> Found<Media> {
     let table = root.table("media");
-    let mut media = Media { address: LISTEN.address.ip(), ports: Ports { first: 20_000, last: 29_999 } };
+    let mut media = Media {
+        address: LISTEN.address.ip(),
+        ports: Ports { first: 20_000, last: 29_999 },
+        rtcp_xr_always: false,
+    };
     let mut at = table.at.clone();
     if let Some(found) = table.string("address") {
         match found.value.parse::<IpAddr>() {
@@ -190,6 +197,9 @@ pub(super) fn read_media(root: &Table<'_>) -> Found<Media> {
             Err(problem) => table.note(&found.at, problem),
         }
         at = found.at;
+    }
+    if let Some(found) = table.choice("rtcp_xr", &[("asked", false), ("always", true)]) {
+        media.rtcp_xr_always = found.value;
     }
     table.finish();
     Found { value: media, at }

@@ -91,6 +91,7 @@ fn what_is_written_is_read() {
         [media]
         address = "203.0.113.7"
         ports = "30000-30099"
+        rtcp_xr = "always"
         [http]
         listen = "127.0.0.1:9090"
         [[peers]]
@@ -144,6 +145,7 @@ fn what_is_written_is_read() {
     let settings = read(text).unwrap();
     assert_eq!(settings.sip.listen.len(), 2);
     assert_eq!((settings.media.ports.pairs(), settings.limits.calls), (50, 25));
+    assert!(settings.media.rtcp_xr_always);
     let peer = settings.peer("p").unwrap();
     assert_eq!(peer.srtp, Srtp::Required);
     assert_eq!((peer.repair, peer.calls, peer.calls_per_second), (Repair::Never, Some(5), Some(2)));

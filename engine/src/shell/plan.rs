@@ -111,7 +111,11 @@ impl Plan {
             admission: admission(settings),
             call: Arc::new(call(settings, &sounds)),
             queues: settings.for_queues(),
-            session: SessionParams { media_timeout: settings.timers.media, ..SessionParams::default() },
+            session: SessionParams {
+                media_timeout: settings.timers.media,
+                extended_reports: settings.media.rtcp_xr_always,
+                ..SessionParams::default()
+            },
             sounds: sounds.read()?,
             probe: settings.timers.probe,
             drain: settings.timers.drain,
