@@ -50,6 +50,8 @@ pub(crate) struct Line {
     pub sent: u64,
     /// Packets that came since the line was opened.
     pub received: u64,
+    /// Their payloads' bytes.
+    pub octets: u64,
     /// Keep payloads too.
     listened: bool,
     /// What was sent in the window.
@@ -78,6 +80,7 @@ impl Line {
             ssrc: number.wrapping_mul(0x85eb_ca6b) | 1,
             sent: 0,
             received: 0,
+            octets: 0,
             listened,
             sends: Vec::new(),
             arrivals: Vec::new(),
@@ -132,6 +135,7 @@ impl Line {
             let Some(datagram) = room.receive(&self.socket) else { return };
             let [_, _, s0, s1, t0, t1, t2, t3, _, _, _, _, payload @ ..] = datagram.bytes else { continue };
             self.received += 1;
+            self.octets += payload.len() as u64;
             if recording {
                 let payload = if self.listened { payload.to_vec() } else { Vec::new() };
                 self.arrivals.push(Stamp {

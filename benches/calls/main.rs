@@ -11,22 +11,29 @@ mod frames;
 mod judge;
 mod line;
 mod machine;
+mod markdown;
 mod marks;
 mod node;
 mod options;
 mod phone;
+mod process;
 mod report;
+mod rtpengine;
 mod run;
+mod series;
+mod server;
 mod setups;
 mod wire;
 mod world;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use frames::Voice;
 use machine::{Cores, Machine};
-use options::Options;
+use options::{Codecs, Options};
 use report::Report;
+use server::By;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -55,27 +62,51 @@ fn bench(options: &Options) -> Result<(), String> {
     machine::raise_open_files()?;
     println!("{machine}\nnode: {}\n", program.display());
     let mut report = Report::new(machine, cores);
+    measure(options, &program, cores, &mut report)?;
+    println!("\n{report}");
+    let json = report.json();
+    let write = |file: &Path, text: &str| {
+        std::fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
+    };
+    let file = target()?.join("bench-calls.json");
+    write(&file, &json)?;
+    println!("--- JSON, also in {} ---\n{json}", file.display());
+    if let Some(folder) = &options.write {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+        write(&folder.join("calls.md"), &markdown::markdown(&report))?;
+        write(&folder.join("calls.json"), &json)?;
+    }
+    Ok(())
+}
+
+fn measure(options: &Options, program: &Path, cores: Cores, report: &mut Report) -> Result<(), String> {
+    let relayed = Codecs { caller: Voice::Pcmu, ai: Voice::Pcmu };
     for codecs in &options.codecs {
-        if !options.calls.is_empty() {
-            cores.pin_generator()?;
-            report.bare.push((*codecs, bare::cost(*codecs)?));
-        }
+        cores.pin_generator()?;
+        report.bare.push((*codecs, bare::cost(*codecs)?));
         for &calls in &options.calls {
-            let load =
-                run::Load { codecs: *codecs, calls, seconds: options.seconds, handoff: options.handoff };
+            let (seconds, handoff) = (options.seconds, options.handoff);
+            let load = run::Load { by: By::Baton, codecs: *codecs, calls, seconds, handoff };
             println!("{calls} calls {codecs}, {} s ...", options.seconds);
-            report.points.push(run::point(&program, cores, &load)?);
+            report.points.push(run::point(program, cores, &load)?);
         }
+        if options.sweep {
+            report.sweeps.push(series::sweep(program, cores, *codecs)?);
+        }
+        if options.beside && rtpengine::version().is_some() {
+            report.beside.extend(series::beside(program, cores, *codecs)?);
+        }
+    }
+    if options.beside && rtpengine::version().is_none() {
+        println!("no rtpengine to compare with (Debian: rtpengine-daemon)");
+    } else if options.beside && !options.codecs.contains(&relayed) {
+        report.beside.extend(series::beside(program, cores, relayed)?);
     }
     for &rate in &options.setups {
         println!("{rate} call set-ups a second, {} s ...", options.setup_seconds);
-        report.setups.push(setups::run(&program, cores, rate, options.setup_seconds)?);
+        report.setups.push(setups::run(program, cores, rate, options.setup_seconds)?);
     }
-    println!("\n{report}");
-    let file = target()?.join("bench-calls.json");
-    let json = report.json();
-    std::fs::write(&file, &json).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    println!("--- JSON, also in {} ---\n{json}", file.display());
     Ok(())
 }
 

@@ -1,19 +1,16 @@
 //! The node under measurement: `baton serve` as a process of its own, its settings, and what the system knows of it.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use crate::machine::{MS, Nanos, SECOND, failed, now, pause};
+use crate::machine::{Nanos, SECOND, now, pause};
 use crate::options::Codecs;
 use crate::phone::Party;
+use crate::process::{LOOK, Process};
 use crate::world::{QUEUE, World};
 
 /// The node's address; the parties have 127.0.0.1 to 127.0.0.3.
@@ -24,22 +21,16 @@ const PORTS: RangeInclusive<u16> = 10_000..=29_999;
 const PORT_TRIES: usize = 64;
 /// Until it takes calls.
 const START_MAX: Nanos = 10 * SECOND;
-/// Until it has stopped after a signal.
-const STOP_MAX: Nanos = 5 * SECOND;
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(20);
 /// Longest wait for one HTTP answer.
 const HTTP_MAX: Duration = Duration::from_secs(2);
 /// Most of an HTTP answer that is read.
 const PAGE_BYTES_MAX: u64 = 4 << 20;
-/// How much of the node's log is shown when it fails.
-const LOG_LINES: usize = 5;
 
 /// A running node.
 #[derive(Debug)]
 pub(crate) struct Node {
-    child: Child,
-    log: PathBuf,
+    /// The program.
+    pub process: Process,
     http: SocketAddr,
     /// Where it takes calls.
     pub sip: SocketAddr,
@@ -60,73 +51,23 @@ impl Node {
             |path: &Path, error: std::io::Error| format!("cannot write {}: {error}", path.display());
         std::fs::write(&config, settings(sip, http, world, codecs))
             .map_err(|error| unwritable(&config, error))?;
-        let file = File::create(&log).map_err(|error| unwritable(&log, error))?;
-        let out = file.try_clone().map_err(|error| unwritable(&log, error))?;
-        let child = Command::new(program)
-            .arg("serve")
-            .arg("--config")
-            .arg(&config)
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(file)
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
-        let mut node = Self { child, log, http, sip };
+        let mut command = Command::new(program);
+        command.arg("serve").arg("--config").arg(&config).env_remove("RUST_LOG");
+        let process = Process::start("the node", &mut command, &log)?;
+        let mut node = Self { process, http, sip };
         let end = now() + START_MAX;
         while node.get("/readyz").is_none_or(|(status, _)| status != 200) {
-            node.check_alive()?;
+            node.process.check_alive()?;
             if now() > end {
                 return Err(format!(
                     "the node takes no calls after {} s: {}",
                     START_MAX / SECOND,
-                    node.log_tail()
+                    node.process.log_tail()
                 ));
             }
             pause(LOOK)?;
         }
         Ok(node)
-    }
-
-    /// # Errors
-    /// If the node has ended; says what it said last.
-    pub(crate) fn check_alive(&mut self) -> Result<(), String> {
-        match self.child.try_wait() {
-            Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(format!("the node has ended ({status}): {}", self.log_tail())),
-            Err(error) => Err(format!("the node cannot be watched: {error}")),
-        }
-    }
-
-    fn log_tail(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        let last = lines[lines.len().saturating_sub(LOG_LINES)..].join(" | ");
-        if last.is_empty() { format!("it has said nothing ({})", self.log.display()) } else { last }
-    }
-
-    /// Processor time of all its threads so far, in nanoseconds (`/proc/PID/task/*/schedstat`).
-    pub(crate) fn cpu(&self) -> Result<Nanos, String> {
-        let folder = format!("/proc/{}/task", self.child.id());
-        let tasks = std::fs::read_dir(&folder).map_err(|error| format!("cannot read {folder}: {error}"))?;
-        let mut sum = 0;
-        for task in tasks.flatten() {
-            // A thread may end between the two looks.
-            let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-            sum += text.split(' ').next().and_then(|field| field.parse::<Nanos>().ok()).unwrap_or(0);
-        }
-        if sum == 0 { Err(format!("{folder}/*/schedstat tell nothing")) } else { Ok(sum) }
-    }
-
-    /// Memory that is its alone or its share of (PSS), in bytes; where that cannot be read, what is resident.
-    pub(crate) fn memory(&self) -> Result<u64, String> {
-        let read = |file: &str, field: &str| {
-            let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).ok()?;
-            let line = text.lines().find_map(|line| line.strip_prefix(field).map(str::to_owned))?;
-            line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
-        };
-        let memory = read("smaps_rollup", "Pss:").or_else(|| read("status", "VmRSS:"));
-        memory.ok_or_else(|| "the node's memory cannot be read".to_owned())
     }
 
     /// The sum of one of its metrics over all labels, or those that hold `label`.
@@ -156,39 +97,6 @@ impl Node {
         let text = String::from_utf8_lossy(&answer);
         let (head, body) = text.split_once("\r\n\r\n")?;
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
-    }
-
-    /// Stops it: asked once to drain, once more to end its calls.
-    ///
-    /// # Errors
-    /// If it had to be killed, or did not end well.
-    pub(crate) fn stop(mut self) -> Result<(), String> {
-        self.check_alive()?;
-        let pid = i32::try_from(self.child.id()).map_err(|_| "the node's process id is none".to_owned())?;
-        for _ in 0..2 {
-            kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(failed("the node cannot be told to stop"))?;
-            let end = now() + STOP_MAX;
-            while now() < end {
-                match self.child.try_wait() {
-                    Ok(Some(status)) if status.success() => return Ok(()),
-                    Ok(Some(status)) => {
-                        return Err(format!("the node ended badly ({status}): {}", self.log_tail()));
-                    }
-                    _ => pause(LOOK)?,
-                }
-            }
-        }
-        // `Drop` kills it.
-        Err(format!("the node did not stop within {} ms", 2 * STOP_MAX / MS))
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
     }
 }
 

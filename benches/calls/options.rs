@@ -1,6 +1,7 @@
 //! The command line of the bench.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::frames::Voice;
 
@@ -13,7 +14,10 @@ cargo bench -p baton-benches --bench calls -- [OPTIONS]
   --handoff 0.0          share of calls that the AI hands to a person within the window
   --setups 200           set-ups a second without media, one run each; 0: none
   --setup-seconds 10     length of each such run
-With --setups and without --calls only set-ups are measured.
+  --sweep                more and more calls of the codecs until the node no longer keeps time, then 80 % of them
+  --beside               node and rtpengine in turn, transcoded and relayed
+  --write FOLDER         write calls.md and calls.json there
+With --setups, --sweep or --beside and without --calls only these are measured.
 ";
 
 /// Most calls at once: the generator has one core, and the node's ports must do.
@@ -75,6 +79,12 @@ pub(crate) struct Options {
     pub setups: Vec<u32>,
     /// Seconds of each of these.
     pub setup_seconds: u64,
+    /// Look for the knee.
+    pub sweep: bool,
+    /// Compare with rtpengine.
+    pub beside: bool,
+    /// Where results are written to.
+    pub write: Option<PathBuf>,
 }
 
 impl Options {
@@ -92,14 +102,22 @@ impl Options {
             handoff: 0.0,
             setups: vec![200],
             setup_seconds: 10,
+            sweep: false,
+            beside: false,
+            write: None,
         };
         let mut words = arguments.iter().map(String::as_str);
         while let Some(word) = words.next() {
             if word == "--bench" {
                 continue;
             }
-            if matches!(word, "--help" | "-h") {
-                options.help = true;
+            match word {
+                "--help" | "-h" => options.help = true,
+                "--sweep" => options.sweep = true,
+                "--beside" => options.beside = true,
+                _ => {}
+            }
+            if matches!(word, "--help" | "-h" | "--sweep" | "--beside") {
                 continue;
             }
             let value =
@@ -112,6 +130,7 @@ impl Options {
                     options.codecs = value.split(',').map(Codecs::read).collect::<Result<_, _>>()?
                 }
                 "--setups" => setups = Some(list(word, value, 0, SETUPS_MAX)?),
+                "--write" => options.write = Some(value.into()),
                 "--setup-seconds" => options.setup_seconds = number(word, value, 1, SECONDS_MAX)?,
                 _ => return Err(format!("{word} is not known; --help lists what there is")),
             }
@@ -119,6 +138,9 @@ impl Options {
         match (calls, setups) {
             (None, Some(setups)) => (options.calls, options.setups) = (Vec::new(), setups),
             (Some(calls), setups) => (options.calls, options.setups) = (calls, setups.unwrap_or_default()),
+            (None, None) if options.sweep || options.beside => {
+                (options.calls, options.setups) = (Vec::new(), Vec::new());
+            }
             (None, None) => {}
         }
         options.setups.retain(|&rate| rate > 0);

@@ -97,13 +97,15 @@ impl Phone {
 
 /// An offer or answer with one codec.
 pub(crate) fn sdp(ip: IpAddr, port: u16, voice: Voice) -> Bytes {
-    let number = voice.payload_type();
+    sdp_as(ip, port, voice.payload_type(), voice.rtpmap()).into()
+}
+
+/// The same with the number and the `a=rtpmap` of an offer.
+pub(crate) fn sdp_as(ip: IpAddr, port: u16, number: u8, rtpmap: &str) -> String {
     format!(
         "v=0\r\no=bench 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {number}\r\n\
-         a=rtpmap:{number} {}\r\na=ptime:20\r\na=sendrecv\r\n",
-        voice.rtpmap()
+         a=rtpmap:{number} {rtpmap}\r\na=ptime:20\r\na=sendrecv\r\n"
     )
-    .into()
 }
 
 /// The headers of a message with SDP.

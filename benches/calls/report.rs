@@ -9,6 +9,7 @@ use crate::figures::Spread;
 use crate::machine::{Cores, Machine, Nanos};
 use crate::options::Codecs;
 use crate::run::Point;
+use crate::series::Sweep;
 use crate::setups::SetUps;
 
 /// What the table's lines mean.
@@ -44,6 +45,10 @@ pub(crate) struct Report {
     pub bare: Vec<(Codecs, Cost)>,
     /// Runs with calls.
     pub points: Vec<Point>,
+    /// Sweeps to the knee.
+    pub sweeps: Vec<Sweep>,
+    /// Runs of node and rtpengine in turn.
+    pub beside: Vec<Point>,
     /// Runs with set-ups alone.
     pub setups: Vec<SetUps>,
 }
@@ -51,7 +56,15 @@ pub(crate) struct Report {
 impl Report {
     /// Nothing measured yet.
     pub(crate) fn new(machine: Machine, cores: Cores) -> Self {
-        Self { machine, cores, bare: Vec::new(), points: Vec::new(), setups: Vec::new() }
+        Self {
+            machine,
+            cores,
+            bare: Vec::new(),
+            points: Vec::new(),
+            sweeps: Vec::new(),
+            beside: Vec::new(),
+            setups: Vec::new(),
+        }
     }
 
     fn bare_of(&self, codecs: Codecs) -> Option<Cost> {
@@ -71,6 +84,13 @@ impl Report {
                 "node_core": self.cores.node, "generator_core": self.cores.generator },
             "encoder_lookahead_ms": bare::lookahead().ok().map(|nanos| nanos as f64 / 1e6),
             "calls": self.points.iter().map(|point| self.point_json(point)).collect::<Vec<_>>(),
+            "sweeps": self.sweeps.iter().map(|sweep| json!({
+                "knee": sweep.knee,
+                "points": sweep.points.iter().map(|point| self.point_json(point)).collect::<Vec<_>>(),
+                "at_80_percent": self.point_json(&sweep.at),
+            })).collect::<Vec<_>>(),
+            "beside_rtpengine": self.beside.iter().map(|point| self.point_json(point)).collect::<Vec<_>>(),
+            "rtpengine": crate::rtpengine::version(),
             "setups": self.setups.iter().map(setups_json).collect::<Vec<_>>(),
         });
         serde_json::to_string_pretty(&report).unwrap_or_default()
@@ -82,7 +102,9 @@ impl Report {
         let ms = |nanos: Option<Nanos>| nanos.map(|nanos| nanos as f64 / 1e6);
         let bare = self.bare_of(point.load.codecs);
         json!({
+            "by": point.load.by.to_string(),
             "codecs": point.load.codecs.to_string(),
+            "kbits_to_callers": point.kbits_to_callers,
             "calls": point.load.calls,
             "seconds": point.load.seconds,
             "handoff": point.load.handoff,
@@ -122,9 +144,9 @@ impl Report {
         })
     }
 
-    /// The lines of the table that have a figure for each run with calls.
-    fn rows(&self) -> Vec<(&'static str, Vec<String>)> {
-        let row = |name, cell: &dyn Fn(&Point) -> String| (name, self.points.iter().map(cell).collect());
+    /// The lines of the table that have a figure for each of these runs.
+    pub(crate) fn rows(&self, points: &[&Point]) -> Vec<(&'static str, Vec<String>)> {
+        let row = |name, cell: &dyn Fn(&Point) -> String| (name, points.iter().copied().map(cell).collect());
         let cost = |nanos: Nanos| format!("{:.2} ms/s", nanos as f64 / 1e6);
         vec![
             row("up, faults", &|p| format!("{} of {}, {}", p.up, p.load.calls, p.faults.0)),
@@ -235,10 +257,12 @@ impl fmt::Display for Report {
             " (ONE CORE FOR BOTH: no figure below is the node's alone)"
         };
         writeln!(f, "node on core {node}, generator on core {generator}{shared}\n")?;
-        if !self.points.is_empty() {
-            let heads: Vec<String> = self.points.iter().map(|point| point.load.to_string()).collect();
+        let sweeps = self.sweeps.iter().flat_map(|sweep| sweep.points.iter().chain([&sweep.at]));
+        let points: Vec<&Point> = self.points.iter().chain(sweeps).chain(&self.beside).collect();
+        if !points.is_empty() {
+            let heads: Vec<String> = points.iter().map(|point| point.load.to_string()).collect();
             let width = |cells: &[String]| cells.iter().map(String::len).max().unwrap_or(0);
-            let rows = self.rows();
+            let rows = self.rows(&points);
             let wide = rows.iter().map(|(_, cells)| width(cells)).max().unwrap_or(0).max(width(&heads)) + 2;
             let line = |name: &str, cells: &[String]| {
                 cells.iter().fold(format!("{name:<16}"), |line, cell| format!("{line}{cell:>wide$}"))
@@ -247,7 +271,7 @@ impl fmt::Display for Report {
             for (name, cells) in &rows {
                 writeln!(f, "{}", line(name, cells))?;
             }
-            for point in &self.points {
+            for point in &points {
                 for fault in &point.faults.1 {
                     writeln!(f, "fault ({}): {fault}", point.load)?;
                 }

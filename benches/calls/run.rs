@@ -7,22 +7,17 @@ use crate::bare;
 use crate::figures::Spread;
 use crate::judge::{Seen, judge};
 use crate::machine::{Cores, MS, Nanos, SECOND, now, thread_cpu};
-use crate::node::Node;
 use crate::options::Codecs;
+use crate::phone::Party;
+use crate::server::{By, Server};
 use crate::world::{Style, Voices, World};
 
 /// Calls that warm the node up: enough to touch every path, too few to leave memory that others would then find free.
 const WARM_UP_CALLS: usize = 2;
-/// Calls begun in a second.
-const RAMP: u32 = 50;
 /// Calls that carry marks instead of speech, and no more than a tenth: near silence is cheaper to encode.
 const LISTENED: usize = 8;
 /// From the last answer to the window: jitter buffers settle.
 const SETTLE: Nanos = 2 * SECOND;
-/// The node publishes its counters once a second.
-const PUBLISHED: Nanos = 1_300 * MS;
-/// Until all calls are up after the last has begun, and until all are over.
-const PATIENCE: Nanos = 5 * SECOND;
 /// A bare timer that misses this at p99.9 says that the machine, not the node, is measured.
 const QUIET: Nanos = 2 * MS;
 /// Runs begun again because of that.
@@ -37,6 +32,8 @@ const FAULTS_TOLD: usize = 3;
 /// What to run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
+    /// Through whom.
+    pub by: By,
     /// Which codecs.
     pub codecs: Codecs,
     /// Calls at once.
@@ -78,6 +75,8 @@ pub(crate) struct Point {
     pub generator: Option<Spread>,
     /// Frames that the generator left out.
     pub skipped: u64,
+    /// Payload that came to callers, in kbit/s of sound, over the whole run.
+    pub kbits_to_callers: f64,
     /// What the parties saw.
     pub seen: Seen,
 }
@@ -102,6 +101,9 @@ impl Point {
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.calls, self.codecs)?;
+        if self.by != By::Baton {
+            write!(f, " {}", self.by)?;
+        }
         if self.handoff > 0.0 { write!(f, " handoff {}", self.handoff) } else { Ok(()) }
     }
 }
@@ -113,48 +115,44 @@ pub(crate) fn point(program: &Path, cores: Cores, load: &Load) -> Result<Point, 
     loop {
         let mut world = World::new(Voices::new(load.codecs)?, Style::Spoken)?;
         cores.pin_node()?;
-        let mut node = Node::start(program, &folder, &world, load.codecs)?;
+        let mut server = Server::start(load.by, program, &folder, &mut world, load.codecs)?;
         cores.pin_generator()?;
         let bare = bare::lateness(cores)?;
         if bare.p999 > QUIET && repeats < REPEATS_MAX {
             println!("  the bare timer missed {} ms at p99.9; begun again", QUIET / MS);
             repeats += 1;
-            node.stop()?;
+            server.stop()?;
             continue;
         }
-        world.meet(node.sip);
-        warm_up(&mut world)?;
-        let mut point = measure(&mut world, &mut node, load, bare)?;
+        warm_up(&mut world, &mut server, load)?;
+        let mut point = measure(&mut world, &mut server, load, bare)?;
         point.repeats = repeats;
-        node.stop()?;
+        server.stop()?;
         return Ok(point);
     }
 }
 
-fn warm_up(world: &mut World) -> Result<(), String> {
-    world.begin(WARM_UP_CALLS, RAMP, 0);
-    world.run_to(PATIENCE, World::is_settled)?;
+fn warm_up(world: &mut World, server: &mut Server, load: &Load) -> Result<(), String> {
+    server.begin(world, load.codecs, WARM_UP_CALLS, 0)?;
     world.run_until(now() + SECOND)?;
     let fault = world.calls.iter().find_map(|call| call.fault.clone());
     if let Some(fault) = fault {
-        return Err(format!("a first call through the node failed: {fault}"));
+        return Err(format!("a first call failed: {fault}"));
     }
-    world.hang_up();
-    if !world.run_to(PATIENCE, World::is_empty)? {
-        return Err("the node has not ended its calls 5 s after their callers hung up".to_owned());
+    if !server.end(world)? {
+        return Err("a first call has not ended 5 s after its caller hung up".to_owned());
     }
     world.clear();
-    world.run_until(now() + PUBLISHED)
+    server.publish(world)
 }
 
-fn measure(world: &mut World, node: &mut Node, load: &Load, bare: Spread) -> Result<Point, String> {
-    let received_before = node.metric("baton_rtp_packets_total", "received")?;
-    let memory_idle = node.memory()?;
-    let cpu_idle = used(world, node, SECOND)?;
-    world.begin(load.calls, RAMP, LISTENED.min(load.calls.div_ceil(10)));
-    world.run_to(PATIENCE + load.calls as Nanos * SECOND / Nanos::from(RAMP), World::is_settled)?;
+fn measure(world: &mut World, server: &mut Server, load: &Load, bare: Spread) -> Result<Point, String> {
+    let received_before = server.received(world)?;
+    let memory_idle = server.process().memory()?;
+    let cpu_idle = used(world, server, SECOND)?;
+    server.begin(world, load.codecs, load.calls, LISTENED.min(load.calls.div_ceil(10)))?;
     world.run_until(now() + SETTLE)?;
-    node.check_alive()?;
+    server.process().check_alive()?;
     let up = world.calls.iter().filter(|call| call.answered.is_some() && !call.over).count();
     if up == 0 {
         return Err(format!("no call came up: {}", faults(world).1.join("; ")));
@@ -164,19 +162,18 @@ fn measure(world: &mut World, node: &mut Node, load: &Load, bare: Spread) -> Res
     world.lines.iter_mut().for_each(|line| line.reserve(load.seconds as usize * 51));
     world.recording = true;
     let (began, generator_before) = (now(), thread_cpu());
-    let cpu = used(world, node, window)?;
+    let cpu = used(world, server, window)?;
     let (length, generator) = (now() - began, thread_cpu() - generator_before);
     world.recording = false;
-    let memory = node.memory()?;
+    let memory = server.process().memory()?;
     world.mute();
-    world.run_until(now() + PUBLISHED)?;
+    server.publish(world)?;
     let sent: u64 = world.lines.iter().map(|line| line.sent).sum();
-    let received = node.metric("baton_rtp_packets_total", "received")? - received_before;
-    world.hang_up();
-    if !world.run_to(PATIENCE, World::is_empty)? {
-        println!("  the node has not ended all calls 5 s after their callers hung up");
+    let received = server.received(world)? - received_before;
+    if !server.end(world)? {
+        println!("  not all calls have ended 5 s after their callers hung up");
     }
-    node.check_alive()?;
+    server.process().check_alive()?;
     let share = |spent: Nanos| spent as f64 / length as f64;
     Ok(Point {
         load: *load,
@@ -193,15 +190,16 @@ fn measure(world: &mut World, node: &mut Node, load: &Load, bare: Spread) -> Res
         towards_node: (sent, sent as i64 - received as i64),
         generator: Spread::of(std::mem::take(&mut world.lateness)),
         skipped: world.skipped,
+        kbits_to_callers: kbits_to_callers(world),
         seen: judge(world, load.codecs.is_transcoded())?,
     })
 }
 
 /// The node's processor time while `world` runs for `length`.
-fn used(world: &mut World, node: &Node, length: Nanos) -> Result<Nanos, String> {
-    let before = node.cpu()?;
+fn used(world: &mut World, server: &mut Server, length: Nanos) -> Result<Nanos, String> {
+    let before = server.process().cpu()?;
     world.run_until(now() + length)?;
-    Ok(node.cpu()? - before)
+    Ok(server.process().cpu()? - before)
 }
 
 fn plan_handoffs(world: &mut World, load: &Load, window: Nanos) {
@@ -213,6 +211,16 @@ fn plan_handoffs(world: &mut World, load: &Load, window: Nanos) {
         let share = from + (to - from) * index as f64 / count as f64;
         world.hand_off(call, begin + (window as f64 * share) as Nanos);
     }
+}
+
+/// Bits in 20 ms packets that came to callers, by the milliseconds that these sound.
+fn kbits_to_callers(world: &World) -> f64 {
+    let lines = world.calls.iter().filter_map(|call| call.lines[Party::Caller as usize]);
+    let sum = |(packets, octets), line: usize| {
+        (packets + world.lines[line].received, octets + world.lines[line].octets)
+    };
+    let (packets, octets) = lines.fold((0, 0), sum);
+    octets as f64 * 8.0 / (packets.max(1) * 20) as f64
 }
 
 /// How many calls had a fault, and the first kinds.

@@ -55,14 +55,14 @@ pub(crate) fn run(program: &Path, cores: Cores, rate: u32, seconds: u64) -> Resu
     world.run_to(OVER, World::is_empty)?;
     world.clear();
     let calls = rate as usize * seconds as usize;
-    let (began, before) = (now(), node.cpu()?);
+    let (began, before) = (now(), node.process.cpu()?);
     world.begin(calls, rate, 0);
     world.run_to(seconds as Nanos * SECOND + PATIENCE, World::has_begun)?;
     let took = now() - began;
     world.run_to(PATIENCE, World::is_settled)?;
     let left = !world.run_to(OVER, World::is_empty)?;
-    let cpu = node.cpu()? - before;
-    node.check_alive()?;
+    let cpu = node.process.cpu()? - before;
+    node.process.check_alive()?;
     let mut faults: Vec<String> = Vec::new();
     for fault in world.calls.iter().filter_map(|call| call.fault.as_ref()) {
         if faults.len() < FAULTS_TOLD && !faults.contains(fault) {
@@ -80,6 +80,6 @@ pub(crate) fn run(program: &Path, cores: Cores, rate: u32, seconds: u64) -> Resu
         cpu_per_call: cpu / world.calls.len().max(1) as Nanos,
         left,
     };
-    node.stop()?;
+    node.process.stop()?;
     Ok(result)
 }

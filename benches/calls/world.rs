@@ -1,6 +1,7 @@
 //! Everybody but the node: callers, AI and people on one thread, by one timer and the readiness of their sockets.
 
 mod events;
+mod joined;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};

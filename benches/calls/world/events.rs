@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    fn learn_remote(&mut self, call: usize, party: Party, body: &[u8]) {
+    pub(super) fn learn_remote(&mut self, call: usize, party: Party, body: &[u8]) {
         let Some(line) = self.calls[call].lines[party as usize] else { return };
         match remote(body) {
             Some((address, number)) => {
