@@ -35,7 +35,7 @@ const BESIDE_SECONDS: u64 = 10;
 pub(crate) struct Sweep {
     /// All runs, in the order in which they were made.
     pub points: Vec<Point>,
-    /// The most calls that were held.
+    /// The most calls that were held; 0 if none were, as on a machine that does other work.
     pub knee: usize,
     /// The run at 80 % of it.
     pub at: Point,
@@ -71,14 +71,16 @@ pub(crate) fn sweep(program: &Path, cores: Cores, codecs: Codecs) -> Result<Swee
         points.push(point);
         calls = match broke {
             Some(broke) if broke.saturating_sub(held) <= (held / CLOSE).max(2) => break,
+            // So few calls are not held for the machine's reasons alone.
+            Some(broke) if held == 0 && broke <= FIRST / 2 => break,
             Some(broke) => held.midpoint(broke),
             None => ((calls as f64 / share * USABLE) as usize).max(calls + calls / 10),
         };
     }
     if held == 0 {
-        return Err(format!("not even {calls} calls were held"));
+        println!("sweep: nothing was held; what follows says why");
     }
-    let calls = (held * 4 / 5).max(1);
+    let calls = if held == 0 { FIRST / 2 } else { (held * 4 / 5).max(1) };
     println!("sweep: {held} calls are held; {calls} calls, {SECONDS_AT} s ...");
     let at = run::point(program, cores, &load(calls, SECONDS_AT))?;
     Ok(Sweep { points, knee: held, at })

@@ -2,7 +2,9 @@
 //!
 //! The call runs on the whole node in virtual time; the scores come from a Python program (tests/quality/score.py) in
 //! tests/.venv, or the one that `BATON_PYTHON` names. Without it the test says so and passes; `REQUIRE_QUALITY=1` turns
-//! that into a failure. It leaves out losses and other codecs' figures.
+//! that into a failure. Lossy lines are in `impaired.rs`.
+
+mod impaired;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -133,17 +135,27 @@ fn wav(samples: &[i16]) -> Vec<u8> {
     file
 }
 
-#[test]
-fn a_clean_transcoded_call_sounds_as_the_bare_codecs_do() {
-    let python = match python() {
-        Ok(python) => python,
-        Err(why) => {
+/// The Python that scores; none, and a word about it, where it may be missing.
+fn python_or_skip() -> Option<PathBuf> {
+    python()
+        .inspect_err(|why| {
             let required = std::env::var_os("REQUIRE_QUALITY").is_some_and(|value| value != "0");
             assert!(!required, "REQUIRE_QUALITY is set, but {why}");
             println!("SKIPPED the scoring of sound: {why}");
-            return;
-        }
-    };
+        })
+        .ok()
+}
+
+#[test]
+fn a_lossy_or_uneven_line_sounds_as_the_bare_codecs_make_it() {
+    if python_or_skip().is_some() {
+        impaired::check();
+    }
+}
+
+#[test]
+fn a_clean_transcoded_call_sounds_as_the_bare_codecs_do() {
+    let Some(python) = python_or_skip() else { return };
     let reference =
         std::fs::read_to_string(home().join("quality/reference.json")).expect("it is part of the project");
     let reference: serde_json::Value = serde_json::from_str(&reference).expect("it is JSON");
