@@ -18,7 +18,7 @@ pub(crate) const SCENARIOS: &[Scenario] =
 /// baresip binds to the addresses of its interface alone: 127.0.0.1. So its parties differ by port.
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-struct Phone {
+pub(crate) struct Phone {
     child: Child,
     folder: PathBuf,
     control: u16,
@@ -26,28 +26,51 @@ struct Phone {
 }
 
 /// What a phone is to be.
-struct Role {
-    name: &'static str,
-    codec: &'static str,
-    tone: Tone,
-    answers: bool,
+pub(crate) struct Role {
+    pub(crate) name: &'static str,
+    /// In baresip's form.
+    pub(crate) codec: &'static str,
+    pub(crate) voice: Voice,
+    pub(crate) answers: bool,
+    /// baresip's `mediaenc`; without it the phone does not know what SRTP is.
+    pub(crate) encryption: Option<&'static str>,
 }
 
-const CALLER: Role = Role { name: "caller", codec: "opus/48000/1", tone: Tone(1), answers: false };
-const AI: Role = Role { name: "ai", codec: "PCMU/8000/1", tone: Tone(4), answers: true };
-const ANN: Role = Role { name: "ann", codec: "PCMA/8000/1", tone: Tone(7), answers: true };
+/// What a phone says.
+pub(crate) enum Voice {
+    Tone(Tone),
+    /// A wav file at the codec's rate.
+    Wav(Vec<u8>),
+}
+
+const fn role(name: &'static str, codec: &'static str, tone: Tone, answers: bool) -> Role {
+    Role { name, codec, voice: Voice::Tone(tone), answers, encryption: None }
+}
+
+const CALLER_TONE: Tone = Tone(1);
+const AI_TONE: Tone = Tone(4);
+const ANN_TONE: Tone = Tone(7);
+const CALLER: Role = role("caller", "opus/48000/1", CALLER_TONE, false);
+const AI: Role = role("ai", "PCMU/8000/1", AI_TONE, true);
+const ANN: Role = role("ann", "PCMA/8000/1", ANN_TONE, true);
 
 impl Phone {
-    /// Starts a phone on `port` (SIP), `port + 5` (control; TLS takes the one in between) and the 40 ports above `port + 10` (RTP).
-    fn start(bench: &Bench, role: &Role, port: u16) -> Self {
-        let folder = bench.folder.join(role.name);
+    /// Starts a phone on `port` (SIP), `port + 5` (control; TLS takes the one in between) and the ports from `port + 10` to
+    /// `port + 19` (RTP).
+    pub(crate) fn start(folder: &Path, role: &Role, port: u16) -> Self {
+        let folder = folder.join(role.name);
         std::fs::create_dir_all(&folder).expect("a folder can be made");
         let rate = if role.codec.starts_with("opus") { 48_000 } else { RATE };
-        std::fs::write(folder.join("tone.wav"), wav(role.tone, 60, rate)).expect("a file can be written");
+        let voice = match &role.voice {
+            Voice::Tone(tone) => wav(*tone, 60, rate),
+            Voice::Wav(bytes) => bytes.clone(),
+        };
+        std::fs::write(folder.join("tone.wav"), voice).expect("a file can be written");
         std::fs::write(folder.join("config"), config(&folder, role, port)).expect("a file can be written");
         let answer = if role.answers { "auto" } else { "manual" };
+        let encryption = role.encryption.map_or_else(String::new, |name| format!(";mediaenc={name}"));
         let account = format!(
-            "<sip:{}@{LOOPBACK}:{port}>;regint=0;answermode={answer};audio_codecs={}\n",
+            "<sip:{}@{LOOPBACK}:{port}>;regint=0;answermode={answer};audio_codecs={}{encryption}\n",
             role.name, role.codec
         );
         std::fs::write(folder.join("accounts"), account).expect("a file can be written");
@@ -71,7 +94,7 @@ impl Phone {
     }
 
     /// A command over its control port: a netstring of JSON.
-    fn command(&self, name: &str, params: &str) {
+    pub(crate) fn command(&self, name: &str, params: &str) {
         let mut stream = TcpStream::connect((LOOPBACK, self.control)).expect("baresip lives");
         let body = format!(r#"{{"command":"{name}","params":"{params}","token":"t"}}"#);
         write!(stream, "{}:{body},", body.len()).expect("baresip takes a command");
@@ -80,12 +103,17 @@ impl Phone {
         _ = stream.read(&mut [0; 4096]);
     }
 
-    fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         std::fs::read_to_string(self.folder.join("output")).unwrap_or_default()
     }
 
     /// Ends it, so that its recordings are complete; what it heard, at 8 kHz.
-    fn recording(mut self) -> Vec<i16> {
+    fn recording(self) -> Vec<i16> {
+        read_wav(&self.end())
+    }
+
+    /// Ends it, so that its recordings are complete; the file of what it heard.
+    pub(crate) fn end(mut self) -> PathBuf {
         self.command("quit", "");
         let end = Instant::now() + SOON;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
@@ -99,7 +127,7 @@ impl Phone {
         let file = files
             .first()
             .unwrap_or_else(|| panic!("no recording in {}\n{}", self.folder.display(), self.output()));
-        read_wav(file)
+        file.clone()
     }
 }
 
@@ -113,10 +141,13 @@ impl Drop for Phone {
 fn config(folder: &Path, role: &Role, port: u16) -> String {
     let name = role.name;
     let folder = folder.display();
-    let (low, high, control) = (port + 10, port + 50, port + 5);
+    let (low, high, control) = (port + 10, port + 19, port + 5);
+    let srtp = role.encryption.map(|_| "srtp");
     let modules: String = ["g711", "opus", "aufile", "aubridge", "sndfile", "uuid"]
+        .into_iter()
+        .chain(srtp)
         .map(|name| format!("module {name}.so\n"))
-        .concat();
+        .collect();
     let apps: String = ["account", "menu", "ctrl_tcp"].map(|name| format!("module_app {name}.so\n")).concat();
     // account comes after the codecs, which it looks up.
     format!(
@@ -176,7 +207,7 @@ fn call_baresip(bench: &mut Bench, base: u16) {
 }
 
 fn phones(bench: &Bench, base: u16) -> [Phone; 3] {
-    let phone = |(at, role): (u16, &Role)| Phone::start(bench, role, base + 100 * at);
+    let phone = |(at, role): (u16, &Role)| Phone::start(&bench.folder, role, base + 100 * at);
     let [caller, ai, ann] = [(0, &CALLER), (1, &AI), (2, &ANN)].map(phone);
     caller.command("dial", &format!("sip:1000@{}", bench.node.sip));
     [caller, ai, ann]
@@ -194,12 +225,12 @@ fn refer(bench: &mut Bench) {
     let [caller, ai, ann] = [caller, ai, ann].map(Phone::recording);
     let (by_caller, by_ai, by_ann) = (story(&caller), story(&ai), story(&ann));
     assert!(
-        tells(&by_caller, &[Heard::only(AI.tone), Heard::only(ANN.tone)]),
+        tells(&by_caller, &[Heard::only(AI_TONE), Heard::only(ANN_TONE)]),
         "{by_caller:?}\n{}",
         bench.account(&[])
     );
-    assert!(tells(&by_ai, &[Heard::only(CALLER.tone)]), "{by_ai:?}");
-    assert!(tells(&by_ann, &[Heard::only(CALLER.tone)]), "{by_ann:?}");
+    assert!(tells(&by_ai, &[Heard::only(CALLER_TONE)]), "{by_ai:?}");
+    assert!(tells(&by_ann, &[Heard::only(CALLER_TONE)]), "{by_ann:?}");
     let from = caller.iter().position(|&s| s.unsigned_abs() > 1000).unwrap_or(0);
     let to = caller.iter().rposition(|&s| s.unsigned_abs() > 1000).unwrap_or(0);
     let gap = longest_silence_ms(&caller[from..to]);
@@ -220,9 +251,9 @@ fn hold(bench: &mut Bench) {
     let [caller, ai] = [caller, ai].map(Phone::recording);
     let (by_caller, by_ai) = (story(&caller), story(&ai));
     // The recording of one who holds may have no silence in it: baresip writes what it plays.
-    assert!(tells(&by_caller, &[Heard::only(AI.tone)]), "{by_caller:?}\n{}", bench.account(&[]));
+    assert!(tells(&by_caller, &[Heard::only(AI_TONE)]), "{by_caller:?}\n{}", bench.account(&[]));
     assert!(
-        tells(&by_ai, &[Heard::only(CALLER.tone), Heard::silence(), Heard::only(CALLER.tone)]),
+        tells(&by_ai, &[Heard::only(CALLER_TONE), Heard::silence(), Heard::only(CALLER_TONE)]),
         "{by_ai:?}\n{}",
         bench.account(&[])
     );

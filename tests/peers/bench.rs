@@ -185,7 +185,14 @@ impl Bench {
 
 /// A mono 16-bit wav file of a tone.
 pub(crate) fn wav(tone: Tone, seconds: usize, rate: usize) -> Vec<u8> {
-    let bytes = (seconds * rate * 2) as u32;
+    let sample =
+        |at: usize| (8000.0 * (std::f64::consts::TAU * tone.hertz() * at as f64 / rate as f64).sin()) as i16;
+    pcm(&(0..seconds * rate).map(sample).collect::<Vec<_>>(), rate)
+}
+
+/// A mono 16-bit wav file of these samples.
+pub(crate) fn pcm(samples: &[i16], rate: usize) -> Vec<u8> {
+    let bytes = (samples.len() * 2) as u32;
     let mut file = Vec::with_capacity(44 + bytes as usize);
     file.extend(b"RIFF");
     file.extend((36 + bytes).to_le_bytes());
@@ -197,9 +204,7 @@ pub(crate) fn wav(tone: Tone, seconds: usize, rate: usize) -> Vec<u8> {
     file.extend([2, 0, 16, 0]);
     file.extend(b"data");
     file.extend(bytes.to_le_bytes());
-    let sample =
-        |at: usize| (8000.0 * (std::f64::consts::TAU * tone.hertz() * at as f64 / rate as f64).sin()) as i16;
-    file.extend((0..seconds * rate).flat_map(|at| sample(at).to_le_bytes()));
+    file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
     file
 }
 

@@ -19,6 +19,7 @@ mod hold;
 mod http;
 mod leaving;
 mod node;
+mod pairings;
 mod people;
 mod sipp;
 mod tap;
@@ -49,6 +50,7 @@ fn scenarios() -> Vec<Scenario> {
         leaving::SCENARIOS,
         hold::SCENARIOS,
         baresip::SCENARIOS,
+        pairings::SCENARIOS,
     ]
     .concat()
 }

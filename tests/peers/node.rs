@@ -121,6 +121,16 @@ impl Node {
         _ = self.child.wait();
     }
 
+    /// The living calls as the API describes each.
+    pub(crate) fn described(&self) -> Vec<serde_json::Value> {
+        let list: serde_json::Value = serde_json::from_str(&self.calls()).unwrap_or_default();
+        let calls = list["calls"].as_array().cloned().unwrap_or_default();
+        let ids = calls.iter().filter_map(|call| call["call_id"].as_str());
+        ids.filter_map(|id| http::get(self.http, &format!("/v1/calls/{id}")).ok())
+            .filter_map(|(_, body)| serde_json::from_str(&body).ok())
+            .collect()
+    }
+
     /// The API's list of living calls.
     pub(crate) fn calls(&self) -> String {
         http::get(self.http, "/v1/calls").map(|(_, body)| body).unwrap_or_default()

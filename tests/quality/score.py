@@ -1,4 +1,4 @@
-"""score.py REF.wav DEG.wav: finds REF in DEG by cross-correlation and prints one JSON line with the narrowband PESQ
+"""score.py REF.wav DEG.wav …: for each pair finds REF in DEG by cross-correlation and prints one JSON line with the narrowband PESQ
 (ITU-T P.862) of the part they share, where it was found, and the difference of level."""
 import json
 import sys
@@ -42,9 +42,10 @@ def score(reference, degraded):
 def main(reference, degraded):
     figures = score(load(reference), load(degraded))
     if figures is None:
-        sys.exit(f"less than {SECONDS_MIN} s of the reference were found")
+        sys.exit(f"{degraded}: less than {SECONDS_MIN} s of the reference were found")
     print(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    for at in range(1, len(sys.argv) - 1, 2):
+        main(*sys.argv[at:at + 2])

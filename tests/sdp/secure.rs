@@ -198,8 +198,8 @@ fn of_a_secure_and_a_plain_line_the_secure_one_is_served() {
 /// A secured session, and what it has agreed on.
 fn secured(key: &str) -> (LocalSession, Srtp) {
     let mut session = LocalSession::new(99);
-    let agreed = session.answer(offer("RTP/SAVP", &cm80(key)).as_bytes(), &with(Required, 1)).unwrap();
-    (session, agreed.media.srtp.unwrap())
+    let agreed = session.answer(offer("RTP/SAVP", &cm80(key)).as_bytes(), &with(Required, 1)).expect("keys");
+    (session, agreed.media.srtp.expect("it is secured"))
 }
 
 #[test]

@@ -6,8 +6,8 @@ use baton_engine::rtp::srtp::{Fault, MasterKey, Srtp, SrtpKeys, Suite};
 
 fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
+    let digit = |at: u8| char::from(at).to_digit(16).expect("hexadecimal digits") as u8;
+    digits.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
 struct Vector {
@@ -37,7 +37,8 @@ const VECTORS: [Vector; 2] = [
 
 fn srtp(vector: &Vector) -> Srtp {
     let key = MasterKey::new(&bytes(vector.key));
-    Srtp::new(SrtpKeys { suite: vector.suite, sent: key.clone(), received: key }).unwrap()
+    Srtp::new(SrtpKeys { suite: vector.suite, sent: key.clone(), received: key })
+        .expect("keys of the suite's length")
 }
 
 #[test]
