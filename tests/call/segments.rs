@@ -34,7 +34,10 @@ fn the_record_tells_of_each_part_and_each_leg() {
     }
     for entry in record.segments.entries() {
         let ended = entry.ended.expect("the call is over");
-        assert!(ended > entry.began && entry.stream.received > 0 && entry.stream.mos_cq > 4.0, "{entry:?}");
+        assert!(
+            ended > entry.began && entry.stream.received > 0 && entry.stream.mos_cq > Some(4.0),
+            "{entry:?}"
+        );
     }
     // With the AI, then waiting, then with the person, without a hole.
     let of_caller: Vec<_> = record

@@ -2,9 +2,14 @@
 
 use baton_engine::key::LegId;
 use baton_engine::media::quality::Scale;
-use baton_engine::media::{Measured, Order, Segment};
+use baton_engine::media::{Measured, Order, Segment, StreamFigures};
 
 use crate::world::*;
+
+/// The conversational score of a stream that has one.
+fn mos(stream: StreamFigures) -> f32 {
+    stream.mos_cq.unwrap_or_else(|| panic!("{stream:?}"))
+}
 
 fn of(measured: &[Measured], leg: LegId, segment: Option<Segment>) -> Measured {
     *measured.iter().find(|m| m.leg == leg && m.segment == segment).unwrap_or_else(|| panic!("{measured:?}"))
@@ -31,11 +36,11 @@ fn loss_jitter_and_concealment_belong_to_the_part_in_which_they_happened() {
     assert_eq!((ai.len(), queue.len()), (2, 1), "caller and AI; the caller alone");
     let caller = of(&ai, CALLER, Some(Segment::Ai)).stream;
     assert!((0.05..0.15).contains(&caller.loss) && caller.bursts > 0 && caller.concealed > 20, "{caller:?}");
-    assert!(caller.mos_cq < 3.9 && caller.mos_lq >= caller.mos_cq, "{caller:?}");
+    assert!(mos(caller) < 3.9 && caller.mos_lq >= caller.mos_cq, "{caller:?}");
     let ai = of(&ai, AI, Some(Segment::Ai)).stream;
-    assert!(ai.lost == 0 && ai.mos_cq > 4.35 && ai.received.abs_diff(500) < 5, "{ai:?}");
+    assert!(ai.lost == 0 && mos(ai) > 4.35 && ai.received.abs_diff(500) < 5, "{ai:?}");
     let waiting = of(&queue, CALLER, Some(Segment::Queue)).stream;
-    assert!((waiting.lost, waiting.bursts) == (0, 0) && waiting.mos_cq > 4.2, "{waiting:?}");
+    assert!((waiting.lost, waiting.bursts) == (0, 0) && mos(waiting) > 4.2, "{waiting:?}");
     assert!(waiting.received.abs_diff(500) < 5 && waiting.sent.abs_diff(500) < 5, "{waiting:?}");
     let human = of(&rest, AGENT, Some(Segment::Human)).stream;
     assert!(human.jitter_ms > 5.0 && human.jitter_ms_max >= human.jitter_ms && human.buffer_ms > 30.0);
@@ -44,7 +49,7 @@ fn loss_jitter_and_concealment_belong_to_the_part_in_which_they_happened() {
     // The legs as a whole: the caller's has all of it.
     let whole = of(&rest, CALLER, None).stream;
     assert_eq!(whole.lost, caller.lost);
-    assert!(whole.mos_cq > caller.mos_cq && whole.mos_cq < calm.mos_cq, "{whole:?}");
+    assert!(mos(whole) > mos(caller) && mos(whole) < mos(calm), "{whole:?}");
     assert!(rest.iter().any(|m| m.leg == AI && m.segment.is_none()), "{rest:?}");
 }
 
@@ -84,11 +89,20 @@ fn back_to_the_person_is_a_part_with_a_person_and_the_same_order_twice_one_part(
 }
 
 #[test]
+fn a_leg_from_which_nothing_came_is_not_rated() {
+    let mut world = World::call(5, Kind::Pcmu, Kind::Pcmu);
+    world.phone_mut(AI).sends = false;
+    world.run(2000);
+    let silent = of(&world.session.measure(), AI, Some(Segment::Ai)).stream;
+    assert_eq!((silent.received, silent.mos_cq, silent.r), (0, None, None));
+}
+
+#[test]
 fn opus_passed_on_is_rated_by_its_bandwidth() {
     let mut world = World::call(4, Kind::Opus, Kind::Opus);
     world.run(5000);
     assert!(world.session.counters().packets_relayed > 400);
     let narrow = of(&world.session.measure(), AI, None).stream;
     assert_eq!(narrow.scale, Scale::Narrowband, "the phones speak at 8 kHz");
-    assert!((4.3..4.41).contains(&narrow.mos_cq), "{narrow:?}");
+    assert!((4.3..4.41).contains(&mos(narrow)), "{narrow:?}");
 }

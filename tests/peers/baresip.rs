@@ -235,6 +235,15 @@ fn refer(bench: &mut Bench) {
     let to = caller.iter().rposition(|&s| s.unsigned_abs() > 1000).unwrap_or(0);
     let gap = longest_silence_ms(&caller[from..to]);
     assert!(gap <= 60, "the caller heard {gap} ms of silence: {by_caller:?}");
+    // Every leg was measured in every part, with the round trip that baresip's own reports gave.
+    for labels in
+        ["leg=\"caller\",segment=\"ai\"", "leg=\"ai\",segment=\"ai\"", "leg=\"agent\",segment=\"human\""]
+    {
+        let of = |name: &str, more: &str| bench.node.metric(&format!("{name}{{{labels}{more}}}"));
+        let (mos, trip) = (of("baton_mos_sum", ",scale=\"nb\""), of("baton_rtp_round_trip_seconds_sum", ""));
+        assert!((4.0..4.5).contains(&mos), "{labels}: {mos}");
+        assert!(trip > 0.0 && trip < 0.05, "{labels}: {trip}");
+    }
 }
 
 fn hold(bench: &mut Bench) {

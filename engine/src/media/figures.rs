@@ -50,18 +50,18 @@ pub struct StreamFigures {
     pub buffer_ms: f32,
     /// Round trip by RTCP, mean, in milliseconds; `None` if the far end sends no usable reports.
     pub round_trip_ms: Option<f32>,
-    /// Share of our packets that the far end lost, as its latest report says.
+    /// Share of our packets that the far end lost, mean of what its reports say.
     pub far_loss: f32,
     /// Conversational quality as the far end rates it (RFC 3611), if it does.
     pub far_mos_cq: Option<f32>,
     /// By which model it is rated.
     pub scale: Scale,
-    /// Transmission rating R.
-    pub r: f32,
+    /// Transmission rating R; `None`, as the scores, if nothing came that could be rated.
+    pub r: Option<f32>,
     /// Listening quality.
-    pub mos_lq: f32,
+    pub mos_lq: Option<f32>,
     /// Conversational quality.
-    pub mos_cq: f32,
+    pub mos_cq: Option<f32>,
 }
 
 /// All of a leg's counts at one moment.
@@ -86,12 +86,15 @@ pub(crate) struct Looks {
     buffer_ms: u64,
     trips: u64,
     trip_us: u64,
+    /// In millionths.
+    far_loss: u64,
 }
 
 impl Looks {
     /// Takes a look.
-    pub(crate) fn add(&mut self, jitter_ms: f32, buffer_ms: u16, round_trip_ms: Option<f32>) {
+    pub(crate) fn add(&mut self, jitter_ms: f32, buffer_ms: u16, round_trip_ms: Option<f32>, far_loss: f32) {
         self.count += 1;
+        self.far_loss += (f64::from(far_loss) * 1e6) as u64;
         self.jitter_us += (jitter_ms * 1000.0) as u64;
         self.buffer_ms += u64::from(buffer_ms);
         if let Some(trip) = round_trip_ms {
@@ -151,16 +154,16 @@ impl Stretch {
             jitter_ms_max: round(f64::from(self.now.jitter_ms_max.max(self.now.jitter_ms))),
             buffer_ms: round(self.buffer_ms()),
             round_trip_ms: self.round_trip_ms().map(round),
-            far_loss: round(self.now.far_loss.into()),
+            far_loss: round(self.far_loss()),
             far_mos_cq: self
                 .now
                 .far_voip
                 .and_then(|v| Voip::known(v.mos_cq))
                 .map(|mos| f32::from(mos) / 10.0),
             scale: self.scale(),
-            r: round(rating.r),
-            mos_lq: round(rating.mos_lq),
-            mos_cq: round(rating.mos_cq),
+            r: (received > 0).then(|| round(rating.r)),
+            mos_lq: (received > 0).then(|| round(rating.mos_lq)),
+            mos_cq: (received > 0).then(|| round(rating.mos_cq)),
         }
     }
 
@@ -228,6 +231,7 @@ impl Stretch {
             buffer_ms: end.buffer_ms - start.buffer_ms,
             trips: end.trips - start.trips,
             trip_us: end.trip_us - start.trip_us,
+            far_loss: end.far_loss - start.far_loss,
         }
     }
 
@@ -244,6 +248,11 @@ impl Stretch {
     fn round_trip_ms(&self) -> Option<f64> {
         let looks = self.looks();
         mean(looks.trip_us, looks.trips).map(|us| us / 1000.0).or(self.now.round_trip_ms.map(f64::from))
+    }
+
+    fn far_loss(&self) -> f64 {
+        let looks = self.looks();
+        mean(looks.far_loss, looks.count).map_or(self.now.far_loss.into(), |millionths| millionths / 1e6)
     }
 
     fn burst_ms(&self) -> u32 {

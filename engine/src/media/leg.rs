@@ -259,7 +259,8 @@ impl Leg {
     pub(crate) fn look(&mut self) {
         let jitter_ms = self.reception.jitter_ms();
         self.jitter_ms_max = self.jitter_ms_max.map(|max| max.max(jitter_ms));
-        self.looks.add(jitter_ms, self.playout.jitter.target_ms(), self.reports.round_trip_ms);
+        let (reports, buffer_ms) = (&self.reports, self.playout.jitter.target_ms());
+        self.looks.add(jitter_ms, buffer_ms, reports.round_trip_ms, reports.far_loss);
     }
 
     fn sums(&self) -> Sums {

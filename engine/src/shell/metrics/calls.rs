@@ -21,12 +21,10 @@ impl CallMetrics {
     /// A part of a call is over: what one leg was like in it.
     pub(crate) fn segment(&mut self, part: &SegmentFigures) {
         let (leg, segment, stream) = (role(part.role), part.segment.label(), &part.stream);
-        if stream.received == 0 {
-            // Nothing came: there is nothing to rate.
-            return;
-        }
+        // Nothing came: there is nothing to rate.
+        let Some(mos) = stream.mos_cq else { return };
         let scale = stream.scale.label();
-        histogram!("baton_mos", "leg" => leg, "segment" => segment, "scale" => scale).record(stream.mos_cq);
+        histogram!("baton_mos", "leg" => leg, "segment" => segment, "scale" => scale).record(mos);
         let tell = |name: &'static str, value: f64| {
             histogram!(name, "leg" => leg, "segment" => segment).record(value);
         };
@@ -166,7 +164,7 @@ mod tests {
             loss: 0.02,
             jitter_ms: 4.0,
             round_trip_ms: Some(30.0),
-            mos_cq: 4.2,
+            mos_cq: Some(4.2),
             ..StreamFigures::default()
         };
         let part = SegmentFigures {
@@ -179,7 +177,7 @@ mod tests {
         };
         let silent = SegmentFigures {
             segment: Segment::Queue,
-            stream: StreamFigures { received: 0, ..stream },
+            stream: StreamFigures { received: 0, mos_cq: None, ..stream },
             ..part.clone()
         };
         let recorder = PrometheusBuilder::new().build_recorder();
