@@ -14,6 +14,7 @@
 //! - A peer's bad payload is a [`CodecError`], never a panic, and leaves a decoder usable for the next one.
 //! - `reset` makes a codec forget the stream it has heard and keep its settings.
 
+mod bridge;
 pub mod comfort_noise;
 pub mod dtmf;
 pub mod fade;
@@ -21,8 +22,10 @@ pub mod g711;
 pub mod level;
 pub mod loudness;
 pub mod opus;
+mod pitch;
 pub mod plc;
 pub mod resample;
+pub mod stretch;
 pub mod telephone_event;
 pub mod tone;
 

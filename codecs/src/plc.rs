@@ -1,4 +1,5 @@
-//! Concealment of lost G.711 frames by repeating the last pitch period, in the manner of ITU-T G.711 Appendix I.
+//! Concealment of lost G.711 frames by repeating the last pitch period, in the manner of ITU-T G.711 Appendix I, or, where
+//! the sound behind the hole is known already, by leading the last period into the next one.
 //!
 //! What it leaves out: Appendix I's 3.75 ms delay (the first period is bent to meet the last sample heard instead)
 //! and its growing number of periods; rates other than 8 kHz; codecs that conceal by themselves.
@@ -7,19 +8,21 @@
 //! period sounds like speech for no longer than that. When sound comes back the made-up signal runs on under it for
 //! a few milliseconds and is cross-faded out.
 
-use std::ops::RangeInclusive;
-
-use crate::dot;
+use crate::bridge::{self, bridge};
 use crate::fade::cross_fade;
+use crate::pitch;
 
-/// Shortest period looked for: 5 ms, 200 Hz. A higher voice is repeated two or three periods at a time.
+/// Shortest period repeated: 5 ms. A voice above 200 Hz is repeated two or three periods at a time, which buzzes less.
 const LAG_MIN: usize = 40;
-/// Longest period looked for: 20 ms, 50 Hz.
+/// Longest period repeated: 20 ms.
 const LAG_MAX: usize = 160;
 /// Samples compared at each lag: the last 20 ms.
 const WINDOW: usize = 160;
 /// Samples remembered: the window, and the window one longest lag before it.
 const HISTORY: usize = WINDOW + LAG_MAX;
+const _: () = assert!(HISTORY >= bridge::BEFORE);
+/// Longest hole that is filled from both sides: a voice's path cannot be guessed for longer (60 ms).
+const BRIDGED_MAX: usize = 480;
 /// Samples over which the end of a period is bent into the start of the next, and the start to the last sample heard.
 const SEAM: usize = 16;
 /// Concealed samples before the fade begins (10 ms).
@@ -78,6 +81,18 @@ impl Concealer {
         self.remember(frame);
     }
 
+    /// As [`Concealer::conceal`], with the sound behind the hole at hand: `next` begins `ahead` samples after the start
+    /// of `frame`, which is no longer than that. A hole of up to 60 ms is filled from both its ends.
+    pub fn bridge(&mut self, next: &[i16], ahead: usize, frame: &mut [i16]) {
+        if next.len() < bridge::AFTER || ahead > BRIDGED_MAX || ahead < frame.len() {
+            return self.conceal(frame);
+        }
+        bridge(&self.history, next, ahead, frame);
+        self.remember(frame);
+        // It leads into what follows: there is nothing to fade back from.
+        self.concealed = 0;
+    }
+
     /// Shifts a frame into the history.
     fn remember(&mut self, frame: &[i16]) {
         let new = &frame[frame.len().saturating_sub(HISTORY)..];
@@ -87,7 +102,7 @@ impl Concealer {
 
     /// Finds the pitch and keeps one period whose end leads smoothly into its start.
     fn take_period(&mut self) {
-        self.lag = pitch_lag(&self.history);
+        self.lag = pitch::lag_before(&self.history, WINDOW, LAG_MIN..=LAG_MAX).samples;
         let start = HISTORY - self.lag;
         self.period[..self.lag].copy_from_slice(&self.history[start..]);
         // What preceded the period leads into its start by nature: fade its end over to that.
@@ -110,30 +125,6 @@ impl Concealer {
             self.concealed = (self.concealed + 1).min(GONE);
         }
     }
-}
-
-/// The lag at which the last 20 ms resemble what lay before them best: the highest normalised correlation, found at
-/// half the rate first and then at the full one around the best.
-fn pitch_lag(history: &[i16; HISTORY]) -> usize {
-    let fine = history.map(f32::from);
-    let mut coarse = [0.0; HISTORY / 2];
-    coarse.iter_mut().zip(fine.chunks_exact(2)).for_each(|(sum, pair)| *sum = pair[0] + pair[1]);
-    let half = best_lag(&coarse, LAG_MAX / 2, LAG_MIN / 2..=LAG_MAX / 2);
-    let around = (2 * half - 1).max(LAG_MIN)..=(2 * half + 1).min(LAG_MAX);
-    best_lag(&fine, LAG_MAX, around)
-}
-
-/// The lag of highest likeness between what follows the first `lag_max` samples and itself one lag earlier; of equals
-/// the shortest.
-fn best_lag(sound: &[f32], lag_max: usize, lags: RangeInclusive<usize>) -> usize {
-    let window = &sound[lag_max..];
-    let likeness = |lag: usize| {
-        let earlier = &sound[lag_max - lag..sound.len() - lag];
-        dot(window, earlier) / dot(earlier, earlier).sqrt().max(1.0)
-    };
-    let first = (f32::MIN, *lags.start());
-    let better = |best: (f32, usize), one: (f32, usize)| if one.0 > best.0 { one } else { best };
-    lags.map(|lag| (likeness(lag), lag)).fold(first, better).1
 }
 
 #[cfg(test)]
