@@ -14,14 +14,52 @@ fn what_the_ai_says_before_the_caller_can_hear_is_played_from_its_start() {
     world.open(CALLER, Kind::Opus, 20);
     world.order(Order::Bridge { with: AI });
     world.run(2000);
-    let loud = ms_heard(&world);
-    assert!((270..=330).contains(&loud), "{loud} ms of 300");
+    assert_whole(&world, 300);
+}
+
+#[test]
+fn a_second_of_first_words_is_played_from_its_start_and_its_delay_won_back_by_time_stretch() {
+    let mut world = World::new(5);
+    world.open(AI, Kind::Pcmu, 20);
+    world.run(1000);
+    world.open(CALLER, Kind::Opus, 20);
+    world.order(Order::Bridge { with: AI });
+    world.run(8000);
+    let stats = world.session.stats(AI).unwrap();
+    assert_eq!((stats.overruns, stats.concealed), (0, 0), "all of it was played");
+    assert!((950..=1000).contains(&(stats.accelerated / 8)), "{} ms won back", stats.accelerated / 8);
+    assert_eq!(world.phone(CALLER).hears(7900), [tone_of(AI)], "without a change of pitch");
+    assert!(longest_gap_ms(&world.phone(CALLER).sound()[800..]) == 0);
+}
+
+#[test]
+fn of_first_words_that_wait_for_longer_the_first_second_is_kept() {
+    let mut world = World::new(6);
+    world.open(AI, Kind::Pcmu, 20);
+    world.run(200);
+    world.phone_mut(AI).speaks = false;
+    world.run(1800);
+    world.open(CALLER, Kind::Opus, 20);
+    world.order(Order::Bridge { with: AI });
+    world.run(3000);
+    let heard = ms_heard(&world);
+    assert!((140..=230).contains(&heard), "{heard} ms of 200");
+    let overruns = world.session.stats(AI).unwrap().overruns;
+    assert!((48..=52).contains(&overruns), "{overruns}");
 }
 
 /// Milliseconds of the AI's tone at the caller.
 fn ms_heard(world: &World) -> usize {
     let sound = world.phone(CALLER).sound();
     sound.chunks(80).filter(|window| tones(window).contains(&tone_of(AI))).count() * 10
+}
+
+/// Asserts that the caller heard all of so many milliseconds, which waited and were played faster by a third at most.
+fn assert_whole(world: &World, said: usize) {
+    let heard = ms_heard(world);
+    assert!((said * 7 / 10..=said + 30).contains(&heard), "{heard} ms of {said}");
+    let stats = world.session.stats(AI).unwrap();
+    assert_eq!((stats.overruns, stats.late, stats.concealed), (0, 0, 0));
 }
 
 #[test]
@@ -37,8 +75,7 @@ fn what_overtakes_the_answer_is_played_from_its_start() {
         world.run(200);
         world.phone_mut(AI).speaks = false;
         world.run(2000);
-        let loud = ms_heard(&world);
-        assert!((470..=530).contains(&loud), "{loud} ms of 500 to {caller:?}");
+        assert_whole(&world, 500);
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use baton_codecs::g711::{G711Decoder, G711Encoder, Law};
-use baton_codecs::opus::{OpusDecoder, OpusEncoder, Settings};
+use baton_codecs::opus::{OpusDecoder, OpusEncoder, Settings, is_silence};
 use baton_codecs::tone::{Tone, amplitude};
 use baton_codecs::{Decoder, Encoder, Rate};
 use baton_engine::key::LegId;
@@ -83,8 +83,16 @@ pub struct Phone {
     pub speaks: bool,
     pub loss_percent: u64,
     pub jitter_ms: u64,
-    tone: Tone,
-    encoder: Box<dyn Encoder>,
+    /// How much its clock is fast, in millionths; fixed before the first packet.
+    pub fast_ppm: i64,
+    /// Packets of it come no earlier than this: a line that holds them up and lets them go at once.
+    pub held_until: u64,
+    /// Sends nothing where its encoder says that silence goes on.
+    pub leaves_silence_out: bool,
+    pub tone: Tone,
+    pub encoder: Box<dyn Encoder>,
+    /// When it began, in microseconds, and the packets it has made since.
+    began: Option<(u64, u64)>,
     pub got: Vec<Got>,
     pub reports: Vec<Got>,
     /// Where its reports come from, if not from the port above `from`.
@@ -173,6 +181,19 @@ impl Phone {
         packet
     }
 
+    /// Whether its next packet is to be sent in this millisecond. Each phone has its own instant.
+    fn is_due(&mut self, now_ms: u64) -> bool {
+        if self.fast_ppm == 0 {
+            return (now_ms + u64::from(self.leg.0) * 7).is_multiple_of(self.ptime);
+        }
+        let (began, sent) = self.began.get_or_insert((now_ms * 1000, 0));
+        let even = (*sent * self.ptime * 1000) as i64;
+        let due = *began as i64 + even - even * self.fast_ppm / 1_000_000;
+        let is_due = due <= now_ms as i64 * 1000;
+        *sent += u64::from(is_due);
+        is_due
+    }
+
     /// All that was heard, at 8 kHz, each sample where its timestamp says.
     pub fn sound(&self) -> Vec<i16> {
         let mut decoder: Box<dyn Decoder> = match self.kind {
@@ -241,7 +262,7 @@ pub struct World {
     on_the_way: Vec<(u64, LegId, SocketAddr, Vec<u8>)>,
     sent: Vec<(LegId, Lane, SocketAddr, Got)>,
     dice: u64,
-    tick_at: u64,
+    pub tick_at: u64,
     /// Ticks that will be left out.
     pub stall_until: u64,
 }
@@ -319,6 +340,10 @@ impl World {
             speaks: true,
             loss_percent: 0,
             jitter_ms: 0,
+            fast_ppm: 0,
+            held_until: 0,
+            leaves_silence_out: false,
+            began: None,
             tone: Tone::new(8000, &[(tone_of(leg), PEAK)]),
             encoder: encoder(kind),
             got: Vec::new(),
@@ -399,16 +424,17 @@ impl World {
     fn phones_speak(&mut self) {
         for at in 0..self.phones.len() {
             let phone = &mut self.phones[at];
-            // Each phone at its own instant.
-            if !(self.now_ms + u64::from(phone.leg.0) * 7).is_multiple_of(phone.ptime) {
+            if !phone.is_due(self.now_ms) {
                 continue;
             }
             let (sends, bytes) = (phone.sends, phone.packet());
+            let sends = sends && !(phone.leaves_silence_out && is_silence(&bytes[12..]));
+            let held_until = phone.held_until;
             let (leg, from, loss, jitter) = (phone.leg, phone.from, phone.loss_percent, phone.jitter_ms);
             let (lost, late) = (self.roll(100) < loss, self.roll(jitter + 1));
             if sends && !lost {
                 let bytes = self.phones[at].sealed(bytes);
-                self.on_the_way.push((self.now_ms + 1 + late, leg, from, bytes));
+                self.on_the_way.push(((self.now_ms + 1 + late).max(held_until), leg, from, bytes));
             }
         }
     }

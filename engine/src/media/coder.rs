@@ -4,7 +4,7 @@
 //! always G.711. The RTP clock of Opus stays 48 000 (RFC 7587 §4.1).
 
 use baton_codecs::g711::{G711Decoder, G711Encoder, Law};
-use baton_codecs::opus::{OpusDecoder, OpusEncoder, Settings, Toc};
+use baton_codecs::opus::{OpusDecoder, OpusEncoder, Settings, Toc, carries_copy, is_silence};
 use baton_codecs::{CodecError, Decoder, Encoder, Rate};
 
 use super::{Payload, SessionParams};
@@ -116,11 +116,34 @@ impl SoundDecoder {
         }
     }
 
-    pub(crate) fn recover(&mut self, next: &[u8], samples: &mut [i16]) -> Result<(), CodecError> {
+    /// Makes up a lost frame, with the payload behind the hole at hand: that begins `ahead` samples after this frame's
+    /// start. `true`: it was restored from a copy in `next`.
+    pub(crate) fn restore(
+        &mut self,
+        next: &[u8],
+        ahead: usize,
+        samples: &mut [i16],
+    ) -> Result<bool, CodecError> {
         match self {
-            Self::G711(decoder) => decoder.recover(next, samples),
-            Self::Opus(decoder) => decoder.recover(next, samples),
+            Self::G711(decoder) => decoder.bridge(next, ahead, samples),
+            Self::Opus(decoder) => {
+                if ahead == samples.len() && carries_copy(next) && decoder.recover(next, samples).is_ok() {
+                    return Ok(true);
+                }
+                decoder.conceal(samples)?;
+            }
         }
+        Ok(false)
+    }
+
+    /// Whether a payload helps to fill a hole before it.
+    pub(crate) fn helps(&self, payload: &[u8]) -> bool {
+        matches!(self, Self::G711(_)) || carries_copy(payload)
+    }
+
+    /// Whether a payload says that its sender is silent until the next one.
+    pub(crate) fn is_silence(&self, payload: &[u8]) -> bool {
+        matches!(self, Self::Opus(_)) && is_silence(payload)
     }
 }
 

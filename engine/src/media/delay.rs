@@ -1,6 +1,12 @@
 //! How long a jitter buffer should hold a packet: a high quantile of how late packets come against the fastest.
 //!
 //! It leaves out what is done about it, which is the jitter buffer's and the playout's business.
+//!
+//! What counts is not each packet but the latest one of every fifth of a second: a spike delays a dozen packets and is
+//! one event. Events are kept in a histogram that forgets. One that is later than the delay wanted weighs more, so that
+//! the delay rises within a second of trouble and falls over a quarter of a minute of peace.
+
+use std::time::Duration;
 
 use baton_signaling::Time;
 
@@ -8,14 +14,20 @@ use crate::rtp::RtpTime;
 
 /// Width of a bin, in milliseconds.
 const BIN_MS: usize = 5;
-/// Bins: 320 ms, beyond the greatest delay we aim at.
-const BINS: usize = 64;
-/// Each packet weighs this much of the whole at first; at 50 packets a second half of it is forgotten in 3.5 s.
-const FORGET: f32 = 0.004;
-/// The share of packets that the delay is to be enough for.
-const QUANTILE: f32 = 0.97;
-/// The fastest packet is looked for in this time, so that drifting clocks are followed.
-const WINDOW_MICROS: u64 = 5_000_000;
+/// Bins: 500 ms, the greatest delay that may be asked for.
+const BINS: usize = 100;
+/// Packets that come within this time of each other are one event.
+const EVENT: Duration = Duration::from_millis(200);
+/// An event's weight in the whole: half is forgotten in 5 s.
+const FORGET: f32 = 0.028;
+/// The weight of one that came later than the delay wanted.
+const ALARM: f32 = 0.06;
+/// Events the first of which weigh more, as shares of all there are, so that a new stream is soon known.
+const FIRST: u32 = 16;
+/// The share of events that the delay is to be enough for: with even jitter, 98 of 100 packets come in time.
+const QUANTILE: f32 = 0.88;
+/// The fastest packet is looked for in this time and the one before it, so that drifting clocks are followed.
+const WINDOW: Duration = Duration::from_secs(2);
 /// Delay that a tick and a scheduler at either end need, whatever the network does.
 const MARGIN_MS: u32 = 5;
 
@@ -28,7 +40,13 @@ pub(crate) struct DelayEstimate {
     /// Least transit (arrival minus sending, in microseconds) of the window before and of this one.
     fastest: [i64; 2],
     window_ends: Time,
+    /// When the event now going on ends, and its latest packet's bin.
+    event_ends: Time,
+    latest: usize,
+    /// Events so far, up to [`FIRST`].
+    events: u32,
     bins: [f32; BINS],
+    wanted_ms: u32,
 }
 
 impl DelayEstimate {
@@ -36,7 +54,17 @@ impl DelayEstimate {
     pub(crate) fn new(clock: u32) -> Self {
         let mut bins = [0.0; BINS];
         bins[0] = 1.0;
-        Self { clock, origin: None, fastest: [i64::MAX; 2], window_ends: Time::ZERO, bins }
+        Self {
+            clock,
+            origin: None,
+            fastest: [i64::MAX; 2],
+            window_ends: Time::ZERO,
+            event_ends: Time::ZERO,
+            latest: 0,
+            events: 0,
+            bins,
+            wanted_ms: MARGIN_MS,
+        }
     }
 
     /// A new stream begins: its timestamps have another origin; what is known of the network stays.
@@ -49,13 +77,50 @@ impl DelayEstimate {
         let transit = self.transit(now, time);
         if now >= self.window_ends {
             self.fastest = [self.fastest[1].min(transit), transit];
-            self.window_ends = Time::from_micros(now.as_micros() + WINDOW_MICROS);
+            self.window_ends = now + WINDOW;
         }
         self.fastest[1] = self.fastest[1].min(transit);
         let late_ms = (transit - self.fastest()) / 1000;
         let bin = (late_ms as usize / BIN_MS).min(BINS - 1);
-        self.bins.iter_mut().for_each(|weight| *weight *= 1.0 - FORGET);
-        self.bins[bin] += FORGET;
+        if now >= self.event_ends {
+            self.learn();
+            (self.event_ends, self.latest) = (now + EVENT, 0);
+        }
+        if bin > self.latest {
+            self.latest = bin;
+            // Not waited for until the event is over: the packets behind it come as late.
+            if delay_of(bin) > self.wanted_ms {
+                self.alarm(bin);
+            }
+        }
+    }
+
+    /// Learns from the event that is over.
+    fn learn(&mut self) {
+        if self.event_ends == Time::ZERO {
+            return;
+        }
+        self.events = (self.events + 1).min(FIRST);
+        let weight = if self.events < FIRST { 1.0 / (self.events + 1) as f32 } else { FORGET };
+        self.weigh(self.latest, weight.max(FORGET));
+    }
+
+    /// A packet is later than what is wanted: its weight beyond that of its event, at once.
+    fn alarm(&mut self, bin: usize) {
+        self.weigh(bin, ALARM - FORGET);
+    }
+
+    fn weigh(&mut self, bin: usize, weight: f32) {
+        self.bins.iter_mut().for_each(|share| *share *= 1.0 - weight);
+        self.bins[bin] += weight;
+        let (mut sum, mut wanted) = (0.0, 0);
+        for (n, share) in self.bins.iter().enumerate() {
+            (sum, wanted) = (sum + share, n);
+            if sum >= QUANTILE {
+                break;
+            }
+        }
+        self.wanted_ms = delay_of(wanted);
     }
 
     /// How late `time` is or would be at `now`, in milliseconds, against the fastest packet.
@@ -68,16 +133,7 @@ impl DelayEstimate {
 
     /// The delay wanted, in milliseconds, before any bounds.
     pub(crate) fn wanted_ms(&self) -> u32 {
-        let (mut sum, mut bin) = (0.0, 0);
-        while bin < BINS - 1 {
-            sum += self.bins[bin];
-            if sum >= QUANTILE {
-                break;
-            }
-            bin += 1;
-        }
-        // The first bin is the network without jitter.
-        if bin == 0 { MARGIN_MS } else { ((bin + 1) * BIN_MS) as u32 + MARGIN_MS }
+        self.wanted_ms
     }
 
     fn fastest(&self) -> i64 {
@@ -89,7 +145,7 @@ impl DelayEstimate {
             Some(origin) => origin,
             None => {
                 self.fastest = [i64::MAX; 2];
-                self.window_ends = Time::from_micros(now.as_micros() + WINDOW_MICROS);
+                self.window_ends = now + WINDOW;
                 (now, time)
             }
         };
@@ -112,13 +168,18 @@ impl DelayEstimate {
     }
 }
 
+/// The delay that is enough for packets of a bin. The first one is the network without jitter.
+fn delay_of(bin: usize) -> u32 {
+    if bin == 0 { MARGIN_MS } else { ((bin + 1) * BIN_MS) as u32 + MARGIN_MS }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn run(estimate: &mut DelayEstimate, packets: std::ops::Range<u64>, late_ms: impl Fn(u64) -> u64) {
         for n in packets {
-            let at = Time::from_millis(n * 20 + late_ms(n));
+            let at = Time::from_millis(1 + n * 20 + late_ms(n));
             estimate.handle(at, RtpTime(u32::MAX - 1000).plus(n as u32 * 160));
         }
     }
@@ -131,12 +192,40 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_grows_with_jitter_and_shrinks_when_it_is_over() {
+    fn the_delay_grows_with_jitter_within_a_second_and_shrinks_when_it_is_over() {
         let mut estimate = DelayEstimate::new(8000);
-        run(&mut estimate, 0..500, |n| (n * 7) % 60);
+        run(&mut estimate, 0..500, |_| 0);
+        let jitter = |n| (n * 7) % 60;
+        run(&mut estimate, 500..550, jitter);
         assert!((55..=70).contains(&estimate.wanted_ms()), "{}", estimate.wanted_ms());
-        run(&mut estimate, 500..1500, |_| 0);
+        run(&mut estimate, 550..1000, jitter);
+        assert!((55..=70).contains(&estimate.wanted_ms()), "{}", estimate.wanted_ms());
+        run(&mut estimate, 1000..1300, |_| 0);
+        assert!(estimate.wanted_ms() >= 55, "it falls slowly");
+        run(&mut estimate, 1300..2000, |_| 0);
         assert!(estimate.wanted_ms() <= 10, "{}", estimate.wanted_ms());
+    }
+
+    #[test]
+    fn one_spike_in_half_a_minute_is_not_waited_for_and_many_are() {
+        let mut estimate = DelayEstimate::new(8000);
+        // 200 ms without a packet, then ten at once.
+        let spike = |every: u64| move |n: u64| if n % every < 10 { 200 - n % every * 20 } else { 0 };
+        run(&mut estimate, 1..3000, spike(1500));
+        assert_eq!(estimate.wanted_ms(), MARGIN_MS);
+        run(&mut estimate, 3000..4000, spike(100));
+        assert!(estimate.wanted_ms() >= 150, "{}", estimate.wanted_ms());
+    }
+
+    #[test]
+    fn a_path_that_becomes_longer_is_soon_the_measure() {
+        let mut estimate = DelayEstimate::new(8000);
+        run(&mut estimate, 0..500, |_| 0);
+        run(&mut estimate, 500..1500, |_| 150);
+        assert!(estimate.wanted_ms() <= 10, "{}", estimate.wanted_ms());
+        let late = estimate
+            .late_ms(Time::from_millis(1 + 1500 * 20 + 150), RtpTime(u32::MAX - 1000).plus(1500 * 160));
+        assert_eq!(late, 0);
     }
 
     #[test]

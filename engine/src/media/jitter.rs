@@ -1,7 +1,10 @@
 //! The jitter buffer of one leg: packets in, in any order; packets, losses and pauses out, one after another.
 //!
-//! It keeps payloads as they came and decodes nothing. How long it holds them is [`DelayEstimate`]'s advice; it
-//! changes its delay where a stream begins, after a pause and when it ran dry. Trimming silence is the playout's.
+//! It keeps payloads as they came and decodes nothing. How long it holds them is [`DelayEstimate`]'s advice, and a
+//! packet more while there is loss, so that the one behind a hole is there in time. It chooses its delay where a stream
+//! begins and after a pause; how the delay changes in between is the playout's business.
+
+use std::time::Duration;
 
 use baton_signaling::Time;
 
@@ -11,18 +14,29 @@ use crate::rtp::{ExtSeq, RtpTime};
 
 /// Packets held at most: more than a second in packets of 10 ms.
 const SLOTS: usize = 128;
-/// Sound held at most, in milliseconds: an AI's first words until the caller can hear them.
-const HELD_MS_MAX: u32 = 1000;
+/// Sound held until somebody can hear it, in milliseconds: an AI's first words, from their start.
+const WAITING_MS_MAX: u32 = 1000;
+/// Sound held while it plays, in milliseconds: what waited, and what comes before a tick has made room.
+const HELD_MS_MAX: u32 = 1200;
 /// A dry buffer is waited for this long before the stream is taken to have stopped.
 const DRY_MS_MAX: u32 = 200;
+/// A sender that has paused before and is quiet now may be silent for this long: Opus tells of itself every 400 ms
+/// (RFC 6716 §2.1.9).
+const PAUSE_MS_MAX: u32 = 1000;
 /// A hole in the numbers longer than this is skipped, not filled.
 const HOLE_MS_MAX: u32 = 200;
+/// After a loss the packet behind the next one is waited for during this time.
+const LOSSY: Duration = Duration::from_secs(10);
+/// A packet is taken to be lost, and not late, after this.
+const SURELY_LOST: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     seq: ExtSeq,
     time: RtpTime,
     stored: Stored,
+    /// Comfort noise, not sound.
+    noise: bool,
 }
 
 /// Least and greatest delay aimed at, in milliseconds.
@@ -39,13 +53,17 @@ pub(crate) enum Pop {
     Idle,
     /// The next packet should have come and has not, nor has a later one. It may still be played when it comes.
     Dry,
-    /// The next packet is lost. `next` bytes of the one after it were copied, if it is the very next and there.
+    /// The next packet is lost. The payload behind the hole was copied.
     Lost {
-        /// Length of the packet after it; 0 if that is missing too.
+        /// Length of that payload.
         next: usize,
+        /// From the start of the lost packet to that of the payload, in units of the clock.
+        ahead: u32,
     },
-    /// The sender is silent (its timestamps jump, its numbers do not).
+    /// The sender is silent: it has said so, or its timestamps jump and its numbers do not.
     Pause,
+    /// The sender is silent from here on, and comfort noise (RFC 3389) of this length was copied.
+    Noise(usize),
     /// A packet of this length was copied.
     Packet(usize),
 }
@@ -66,10 +84,39 @@ pub(crate) struct Jitter {
     frame: u32,
     /// Made up while dry, in units of the clock: if the packet turns out lost, it has been made up for already.
     dry: u32,
+    /// The same in pieces, as they are counted.
+    dry_pieces: u64,
     /// The first packet is played as soon as it is there.
     urgent: bool,
+    /// Somebody has asked for sound: it waits no longer.
+    asked: bool,
+    /// The sender has said that it is silent from here on.
+    silent: bool,
+    /// The sender has paused before, so it may pause again.
+    pauses: bool,
+    /// What was played last is quiet enough for a pause; the playout's word.
+    pub(crate) quiet: bool,
+    /// A packet behind a hole helps to fill it; the playout's word.
+    pub(crate) looks_ahead: bool,
+    /// There is loss from here on, until there.
+    lossy: [Time; 2],
+    /// What is waited for in addition while there is loss, in milliseconds.
+    ahead_ms: u32,
     pub(crate) delay: DelayEstimate,
+    pub(crate) counts: Counts,
+}
+
+/// What a buffer has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Packets that came after their turn.
     pub(crate) late: u64,
+    /// Packets dropped because more was held than may be.
+    pub(crate) overrun: u64,
+    /// Times that the next packet came too late to be played without a break.
+    pub(crate) underruns: u64,
+    /// Pieces made up for packets that were lost or late.
+    pub(crate) concealed: u64,
 }
 
 impl Jitter {
@@ -86,9 +133,17 @@ impl Jitter {
             floor: None,
             frame: clock / 50,
             dry: 0,
+            dry_pieces: 0,
             urgent: false,
+            asked: false,
+            silent: false,
+            pauses: false,
+            quiet: false,
+            looks_ahead: false,
+            lossy: [Time::ZERO; 2],
+            ahead_ms: 0,
             delay: DelayEstimate::new(clock),
-            late: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -106,7 +161,8 @@ impl Jitter {
                 self.arena.free(slot.stored);
             }
         }
-        (self.held, self.next, self.dry) = (0, None, 0);
+        (self.held, self.next, self.dry, self.dry_pieces) = (0, None, 0, 0);
+        (self.asked, self.silent) = (false, false);
     }
 
     /// Plays the next packet that comes without holding it back: sound has just been heard another way.
@@ -121,40 +177,63 @@ impl Jitter {
 
     /// What the buffer aims at, in milliseconds.
     pub(crate) fn target_ms(&self) -> u16 {
-        (self.delay.wanted_ms() as u16).clamp(self.bounds.min, self.bounds.max)
+        ((self.delay.wanted_ms() + self.ahead_ms) as u16).clamp(self.bounds.min, self.bounds.max)
     }
 
     /// Keeps a packet that is no duplicate. Returns whether it was in time.
     pub(crate) fn insert(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8]) -> bool {
+        self.keep(seq, time, payload, false)
+    }
+
+    /// Keeps a payload of comfort noise (RFC 3389) in its place among the packets.
+    pub(crate) fn insert_noise(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8]) -> bool {
+        self.keep(seq, time, payload, true)
+    }
+
+    fn keep(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8], noise: bool) -> bool {
         if self.floor.is_some_and(|floor| seq < floor) {
-            self.late += 1;
+            self.counts.late += 1;
+            // It was not lost: waiting for the packet behind it would not have helped.
+            self.lossy[1] = Time::ZERO;
             return false;
         }
-        if payload.len() > PAYLOAD_BYTES_MAX {
+        if payload.len() > PAYLOAD_BYTES_MAX || !self.make_room(seq, time) {
             return false;
         }
-        self.make_room(seq, time);
         let mut stored = self.arena.store(payload);
-        while stored.is_none() && self.held > 0 {
+        while stored.is_none() && self.asked && self.held > 0 {
             self.drop_oldest();
             stored = self.arena.store(payload);
         }
-        let Some(stored) = stored else { return false };
+        let Some(stored) = stored else {
+            self.counts.overrun += 1;
+            return false;
+        };
         if self.held == 0 || seq > self.newest {
             self.newest = seq;
         }
-        self.slots[seq.0 as usize % SLOTS] = Some(Slot { seq, time, stored });
+        self.slots[seq.0 as usize % SLOTS] = Some(Slot { seq, time, stored, noise });
         self.held += 1;
         true
     }
 
-    /// Drops what is older than a second, or would share its slot.
-    fn make_room(&mut self, seq: ExtSeq, time: RtpTime) {
+    /// Makes room for a packet; `false` if it finds none. Sound that nobody has asked for yet is kept from its start; of
+    /// what plays already, the oldest gives way.
+    fn make_room(&mut self, seq: ExtSeq, time: RtpTime) -> bool {
         while let Some(oldest) = self.oldest() {
-            let spread = i64::from(time.since(oldest.time)) * 1000 / i64::from(self.clock);
             let distance = seq.0.wrapping_sub(oldest.seq.0) as i32;
-            if spread < i64::from(HELD_MS_MAX) && distance < SLOTS as i32 && distance > -(SLOTS as i32) {
+            let near = distance < SLOTS as i32 && distance > -(SLOTS as i32);
+            let fits = if self.asked {
+                self.held < (self.units(HELD_MS_MAX) / self.frame) as usize
+            } else {
+                i64::from(time.since(oldest.time)) < i64::from(self.units(WAITING_MS_MAX))
+            };
+            if near && fits {
                 break;
+            }
+            self.counts.overrun += 1;
+            if !self.asked {
+                return false;
             }
             self.drop_oldest();
         }
@@ -162,6 +241,7 @@ impl Jitter {
             self.arena.free(slot.stored);
             self.held -= 1;
         }
+        true
     }
 
     fn drop_oldest(&mut self) {
@@ -195,6 +275,9 @@ impl Jitter {
 
     /// What is to be played next. `need` is the sound still wanted in this tick, in units of the clock.
     pub(crate) fn pop(&mut self, now: Time, need: u32, into: &mut [u8]) -> Pop {
+        self.asked = true;
+        let lossy = self.looks_ahead && self.lossy[0] <= now && now < self.lossy[1];
+        self.ahead_ms = if lossy { self.frame * 1000 / self.clock } else { 0 };
         let Some(oldest) = self.oldest() else { return self.pop_dry(need) };
         let due = self.delay.late_ms(now, oldest.time) >= i64::from(self.target_ms());
         let Some((seq, time)) = self.next else {
@@ -206,43 +289,81 @@ impl Jitter {
         let ahead = oldest.time.since(time).max(0) as u32;
         let hole = ahead.saturating_sub(self.dry);
         // Half a frame: senders that stamp by their clock, not by their samples, are a little off.
-        if hole <= self.frame / 2 || due && hole > self.units(HOLE_MS_MAX) {
+        let joins = hole <= self.frame / 2;
+        if joins || due && (hole > self.units(HOLE_MS_MAX) || self.silent || oldest.seq == seq) {
+            self.account(now, oldest, ahead);
             return self.play(oldest, into);
         }
-        if oldest.seq == seq {
-            // A silent sender: where it speaks again, the delay is chosen anew.
-            return if due { self.play(oldest, into) } else { Pop::Pause };
-        }
-        if hole > self.units(HOLE_MS_MAX) {
+        // A silent sender: where it speaks again, the delay is chosen anew. A hole too long to be filled is waited for
+        // in the same way.
+        if oldest.seq == seq || self.silent || hole > self.units(HOLE_MS_MAX) {
             return Pop::Pause;
         }
+        self.has_lost(now);
+        self.counts.concealed += 1 + self.dry_pieces;
         let following = ExtSeq(seq.0 + 1);
-        let is_next = oldest.seq == following && hole <= self.frame * 3 / 2;
-        self.next = Some((if oldest.seq == following { seq } else { following }, time.plus(self.frame)));
+        let length = self.frame.min(hole);
+        // What was made up while dry counts for the packet that is lost now; the hole behind it is still to be filled.
+        (self.dry, self.dry_pieces) = (0, 0);
+        self.next =
+            Some((if oldest.seq == following { seq } else { following }, oldest.time.minus(hole - length)));
         self.floor = Some(following);
-        Pop::Lost { next: if is_next { self.arena.copy(oldest.stored, into) } else { 0 } }
+        Pop::Lost { next: self.arena.copy(oldest.stored, into), ahead: hole }
+    }
+
+    /// A packet that is about to be played tells what was made up before it: a break, a loss, or the sender's silence.
+    fn account(&mut self, now: Time, slot: Slot, ahead: u32) {
+        let Some((seq, _)) = self.next else { return };
+        let in_time = ahead <= self.frame / 2;
+        if slot.seq == seq && !in_time {
+            self.pauses = true;
+        } else if self.dry > 0 && !self.silent {
+            self.counts.concealed += self.dry_pieces;
+            self.counts.underruns += u64::from(in_time);
+            if !in_time {
+                self.has_lost(now);
+            }
+        }
+    }
+
+    fn has_lost(&mut self, now: Time) {
+        if now >= self.lossy[1] {
+            self.lossy[0] = now + SURELY_LOST;
+        }
+        self.lossy[1] = now + LOSSY;
     }
 
     fn pop_dry(&mut self, need: u32) -> Pop {
         if self.next.is_none() {
             return Pop::Idle;
         }
-        if self.dry >= self.units(DRY_MS_MAX) {
-            (self.next, self.dry) = (None, 0);
+        if self.silent {
+            return Pop::Pause;
+        }
+        let pauses = self.pauses && self.quiet;
+        if self.dry >= self.units(if pauses { PAUSE_MS_MAX } else { DRY_MS_MAX }) {
+            (self.next, self.dry, self.dry_pieces) = (None, 0, 0);
             return Pop::Idle;
         }
         self.dry += need;
-        Pop::Dry
+        self.dry_pieces += 1;
+        if pauses { Pop::Pause } else { Pop::Dry }
     }
 
     fn play(&mut self, slot: Slot, into: &mut [u8]) -> Pop {
         let length = self.arena.copy(slot.stored, into);
         self.take(slot);
-        (self.dry, self.urgent) = (0, false);
+        (self.dry, self.dry_pieces, self.urgent, self.silent) = (0, 0, false, slot.noise);
         let following = ExtSeq(slot.seq.0 + 1);
         self.floor = Some(following);
-        self.next = Some((following, slot.time.plus(self.frame)));
-        Pop::Packet(length)
+        let length_units = if slot.noise { 0 } else { self.frame };
+        self.next = Some((following, slot.time.plus(length_units)));
+        if slot.noise { Pop::Noise(length) } else { Pop::Packet(length) }
+    }
+
+    /// The packet just popped says that the sender is silent until the next one.
+    pub(crate) fn pause(&mut self) {
+        self.silent = true;
     }
 
     /// The packet just popped was `units` of the clock long.
@@ -253,13 +374,19 @@ impl Jitter {
         self.frame = units.max(1);
     }
 
-    /// Takes the oldest packet, whether its turn has come or not.
+    /// Takes the oldest packet of sound, whether its turn has come or not.
     pub(crate) fn drain(&mut self, into: &mut [u8]) -> Option<(ExtSeq, RtpTime, usize)> {
-        let slot = self.oldest()?;
+        let slot = loop {
+            let slot = self.oldest()?;
+            if !slot.noise {
+                break slot;
+            }
+            self.take(slot);
+        };
         let length = self.arena.copy(slot.stored, into);
         self.take(slot);
         self.floor = Some(ExtSeq(slot.seq.0 + 1));
-        (self.next, self.dry) = (None, 0);
+        (self.next, self.dry, self.dry_pieces) = (None, 0, 0);
         Some((slot.seq, slot.time, length))
     }
 
@@ -268,12 +395,11 @@ impl Jitter {
         self.frame
     }
 
-    /// How much longer than needed the sound now playing is held, in milliseconds; negative: not long enough.
-    pub(crate) fn excess_ms(&self, now: Time) -> i64 {
-        match self.next {
-            Some((_, time)) => self.delay.late_ms(now, time) - i64::from(self.target_ms()),
-            None => 0,
-        }
+    /// How late the next packet would come if it came at `now`, in milliseconds: the delay of the sound now playing.
+    /// `None` while nothing plays, or what plays is made up.
+    pub(crate) fn late_ms(&self, now: Time) -> Option<i64> {
+        let (_, time) = self.next.filter(|_| self.dry == 0 && !self.silent)?;
+        Some(self.delay.late_ms(now, time))
     }
 
     fn units(&self, ms: u32) -> u32 {
@@ -337,7 +463,7 @@ mod tests {
             world.packet(n, 0, 0);
         }
         let pops: Vec<Pop> = (2..9).map(|n| world.tick(n * 20)).collect();
-        assert_eq!(pops[3], Pop::Lost { next: 160 });
+        assert_eq!(pops[3], Pop::Lost { next: 160, ahead: TICK });
         assert_eq!(pops[4], Pop::Packet(160));
         assert_eq!(world.played, [Some(0), Some(1), Some(2), None, Some(4), Some(5), Some(6)]);
     }
@@ -352,7 +478,7 @@ mod tests {
             world.tick(n * 20);
         }
         world.packet(1, 0, 120);
-        assert_eq!((world.jitter.late, world.jitter.held()), (1, 0));
+        assert_eq!((world.jitter.counts.late, world.jitter.held()), (1, 0));
     }
 
     #[test]
@@ -394,13 +520,108 @@ mod tests {
     }
 
     #[test]
-    fn a_second_is_held_at_most_and_the_newest_kept() {
+    fn a_second_that_nobody_has_asked_for_is_kept_from_its_start() {
         let mut world = World::new();
         for n in 0..80 {
             world.packet(n, 0, u64::from(n) * 20);
         }
-        assert_eq!(world.jitter.held(), 50);
+        assert_eq!((world.jitter.held(), world.jitter.counts.overrun), (50, 30));
         assert_eq!(world.tick(1700), Pop::Packet(160));
-        assert_eq!(world.played, [Some(30)]);
+        assert_eq!(world.played, [Some(0)]);
+    }
+
+    #[test]
+    fn what_waited_is_played_though_more_comes_and_of_too_much_the_newest_is_kept() {
+        let mut world = World::new();
+        for n in 0..50 {
+            world.packet(n, 0, 0);
+        }
+        world.tick(1000);
+        for n in 50..59 {
+            world.packet(n, 0, 1000);
+        }
+        assert_eq!((world.jitter.held(), world.jitter.counts.overrun), (58, 0));
+        for n in 59..100 {
+            world.packet(n, 0, 1000);
+        }
+        assert_eq!(world.jitter.held(), 60, "1.2 s");
+        assert_eq!(world.tick(1020), Pop::Packet(160));
+        assert_eq!(world.played, [Some(0), Some(40)]);
+    }
+
+    #[test]
+    fn a_burst_that_is_lost_is_told_packet_by_packet_with_what_lies_behind_it() {
+        let mut world = World::new();
+        for n in [0, 1, 5, 6, 7] {
+            world.packet(n, 0, 0);
+        }
+        let pops: Vec<Pop> = (2..8).map(|n| world.tick(n * 20)).collect();
+        let lost = |packets: u32| Pop::Lost { next: 160, ahead: packets * TICK };
+        assert_eq!(pops[2..], [lost(3), lost(2), lost(1), Pop::Packet(160)]);
+        assert_eq!(world.jitter.counts, Counts { concealed: 3, ..Counts::default() });
+    }
+
+    #[test]
+    fn of_a_burst_that_ran_dry_only_the_rest_is_made_up() {
+        let mut world = World::new();
+        world.packet(0, 0, 0);
+        assert_eq!([world.tick(20), world.tick(40)], [Pop::Packet(160), Pop::Dry]);
+        world.packet(3, 0, 60);
+        assert_eq!(
+            [world.tick(60), world.tick(80)],
+            [Pop::Lost { next: 160, ahead: TICK }, Pop::Packet(160)]
+        );
+    }
+
+    #[test]
+    fn a_loss_makes_the_buffer_hold_a_packet_more_for_ten_seconds_where_that_helps() {
+        for helps in [false, true] {
+            let mut world = World::new();
+            world.jitter.looks_ahead = helps;
+            for n in 0..1000 {
+                if n != 300 {
+                    world.packet(n, 0, u64::from(n) * 20);
+                }
+                world.tick(u64::from(n) * 20 + 10);
+                let lossy = helps && (307..802).contains(&n);
+                assert_eq!(world.jitter.target_ms(), if lossy { 25 } else { 20 }, "{n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_packet_too_late_is_an_underrun_and_a_silent_sender_none() {
+        let mut world = World::new();
+        world.packet(0, 0, 0);
+        world.tick(20);
+        world.tick(40);
+        world.packet(1, 0, 55);
+        world.tick(60);
+        assert_eq!(world.jitter.counts, Counts { underruns: 1, concealed: 1, ..Counts::default() });
+        for n in 4..9 {
+            world.tick(n * 20);
+        }
+        world.packet(2, 100, 140);
+        let pops: Vec<Pop> = (9..13).map(|n| world.tick(n * 20)).collect();
+        assert!(pops.contains(&Pop::Packet(160)), "{pops:?}");
+        assert_eq!(world.jitter.counts, Counts { underruns: 1, concealed: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn after_comfort_noise_nothing_is_missing_until_sound_comes_and_is_due() {
+        let mut world = World::new();
+        world.packet(0, 0, 0);
+        assert!(world.jitter.insert_noise(
+            ExtSeq(world.base.0 + 1),
+            RtpTime(u32::MAX - 500).plus(TICK),
+            &[60]
+        ));
+        assert_eq!([world.tick(20), world.tick(40)], [Pop::Packet(160), Pop::Noise(1)]);
+        for n in 3..100 {
+            assert_eq!(world.tick(n * 20), Pop::Pause);
+        }
+        world.packet(2, 2000, 2040);
+        assert_eq!([world.tick(2050), world.tick(2070)], [Pop::Pause, Pop::Packet(160)]);
+        assert_eq!(world.jitter.counts, Counts::default());
     }
 }

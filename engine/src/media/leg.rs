@@ -248,9 +248,9 @@ impl Leg {
 
     /// Keeps a packet's sound until its turn, or throws it away if that has passed.
     pub(crate) fn keep(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8]) {
-        let late = self.playout.jitter.late;
+        let late = self.playout.jitter.counts.late;
         self.playout.jitter.insert(seq, time, payload);
-        if self.playout.jitter.late != late {
+        if self.playout.jitter.counts.late != late {
             self.fates.was_late(seq);
         }
     }
@@ -269,7 +269,7 @@ impl Leg {
             sent: self.outgoing.packets,
             lost: self.reception.lost(),
             duplicate: self.duplicate,
-            concealed: self.playout.concealed,
+            concealed: self.playout.jitter.counts.concealed,
             fates: self.fates.counts(),
             looks: self.looks,
             wide: self.wide,
@@ -318,12 +318,18 @@ impl Leg {
             received: self.reception.received(),
             sent: self.outgoing.packets,
             lost: self.reception.lost(),
-            late: self.playout.jitter.late,
+            late: self.playout.jitter.counts.late,
             duplicate: self.duplicate,
             reordered: self.reordered,
             jitter_ms: self.reception.jitter_ms(),
             target_ms: self.playout.jitter.target_ms(),
-            concealed: self.playout.concealed,
+            concealed: self.playout.jitter.counts.concealed,
+            concealed_samples: self.playout.counts.concealed_samples,
+            recovered: self.playout.counts.recovered,
+            accelerated: self.playout.counts.accelerated,
+            stretched: self.playout.counts.stretched,
+            underruns: self.playout.jitter.counts.underruns,
+            overruns: self.playout.jitter.counts.overrun,
             far_loss: self.reports.far_loss,
             far_jitter_ms: self.reports.far_jitter as f32 * 1000.0 / self.codec.clock() as f32,
             round_trip_ms: self.reports.round_trip_ms,

@@ -24,7 +24,7 @@ use super::segment::Parts;
 use super::{Digits, Dtmf, LegConfig, MediaEvent, Order, Prompts};
 use crate::key::LegId;
 use crate::rtp::packet::HEADER_BYTES;
-use crate::rtp::{ExtSeq, PacketView, is_rtcp, rtcp};
+use crate::rtp::{ExtSeq, PacketView, RtpTime, is_rtcp, rtcp};
 
 /// Which of a leg's two ports a packet came to or leaves from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -120,8 +120,20 @@ pub struct LegStats {
     pub jitter_ms: f32,
     /// What the jitter buffer aims at, in milliseconds.
     pub target_ms: u16,
-    /// Frames that had to be made up.
+    /// Frames that had to be made up, because they were lost or late.
     pub concealed: u64,
+    /// The same in samples at 8 kHz.
+    pub concealed_samples: u64,
+    /// Lost frames that were restored from the copy in the next packet (Opus in-band FEC, RFC 6716 §2.1.7).
+    pub recovered: u64,
+    /// Samples at 8 kHz left out to catch up with the sender.
+    pub accelerated: u64,
+    /// Samples at 8 kHz put in because packets came late.
+    pub stretched: u64,
+    /// Times that the next packet came too late to be played without a break.
+    pub underruns: u64,
+    /// Packets dropped because more than a second was held.
+    pub overruns: u64,
     /// Share of our packets the far end lost, as its latest report says (0–1).
     pub far_loss: f32,
     /// Jitter the far end sees, in milliseconds.
@@ -382,8 +394,12 @@ impl Session {
                     self.handle_digit(now, at, seen);
                 }
             }
-            // Comfort noise and keep-alives (RFC 6263 §4.4) tell that the far end lives, and are no sound.
-            None if !audio || view.payload().is_empty() => {}
+            // Keep-alives (RFC 6263 §4.4) tell that the far end lives, and are no sound.
+            None if view.payload().is_empty() => {}
+            None if !audio => {
+                let (time, range) = (view.time(), view.payload_range());
+                self.handle_noise(at, ext, time, &packet[range]);
+            }
             None => {
                 leg.measure(now, view.payload());
                 leg.playout.jitter.delay.handle(now, view.time());
@@ -487,6 +503,17 @@ impl Session {
             *packets_sent += 1;
             secure.send(srtp_faults, bytes, |bytes| out.send(id, Lane::Rtp, remote, bytes));
         });
+    }
+
+    /// Comfort noise (RFC 3389) takes its place among the packets of a leg that is decoded.
+    fn handle_noise(&mut self, at: usize, ext: ExtSeq, time: RtpTime, payload: &[u8]) {
+        let to = self.relay_target(self.legs[at].id).and_then(|to| self.index(to));
+        let relayed = to.is_some_and(|to| self.can_relay(at, to));
+        let leg = &mut self.legs[at];
+        // Its clock is that of G.711 (§4); Opus brings its own.
+        if !relayed && leg.codec != Codec::Opus {
+            leg.playout.jitter.insert_noise(ext, time, payload);
+        }
     }
 
     /// Sends what the buffer still holds, when relaying begins.
