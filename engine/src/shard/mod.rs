@@ -9,6 +9,7 @@ mod apply;
 mod calls;
 mod io;
 mod outbox;
+mod pace;
 mod ports;
 mod probe;
 mod sessions;
@@ -30,6 +31,7 @@ pub use admission::{AdmissionPeer, AdmissionSettings, Gate, Network, PeerIndex, 
 pub use apply::Applied;
 pub use io::{Datagram, Io, NewCall, OwnerGone};
 pub use outbox::{OUTBOX_PACKETS, Outbox, PACKET_BYTES, Packet};
+pub use pace::Rest;
 pub use ports::{Pair, PortCounts, Ports, REST};
 pub use probe::PeerHealth;
 pub use settle::settle;
@@ -40,6 +42,7 @@ pub use wheel::{LATENESS_MICROS, Lateness, TICK, Wheel};
 use crate::call::KeySource;
 use crate::media::{Prompts, SessionParams};
 use calls::Calls;
+use pace::Pace;
 use probe::Probes;
 use sessions::Sessions;
 use stats::Tally;
@@ -75,6 +78,7 @@ pub struct Shard {
     calls: Calls,
     sessions: Sessions,
     wheel: Wheel,
+    pace: Pace,
     ports: Ports,
     outbox: Outbox,
     /// Where packets are received, one at a time.
@@ -99,6 +103,7 @@ impl Shard {
             calls: Calls::default(),
             sessions: Sessions::default(),
             wheel: Wheel::new(SESSIONS_EXPECTED),
+            pace: Pace::default(),
             ports: Ports::new(params.ports, usize::from(params.index), usize::from(params.shards)),
             outbox: Outbox::new(),
             buffer: vec![0; PACKET_BYTES].into_boxed_slice(),

@@ -31,6 +31,7 @@ pub struct Packet<'a> {
 pub struct Outbox {
     slots: Box<[Slot]>,
     used: usize,
+    sent: u64,
     dropped: u64,
 }
 
@@ -48,7 +49,7 @@ impl Outbox {
     pub fn new() -> Self {
         let pair = Pair::of_rtp(0).expect("0 is even");
         let slot = Slot { pair, lane: Lane::Rtp, to: ([0; 4], 0).into(), len: 0, bytes: [0; PACKET_BYTES] };
-        Self { slots: vec![slot; OUTBOX_PACKETS].into_boxed_slice(), used: 0, dropped: 0 }
+        Self { slots: vec![slot; OUTBOX_PACKETS].into_boxed_slice(), used: 0, sent: 0, dropped: 0 }
     }
 
     /// Copies a packet into a slot. Without a free slot, or if it is too long for one, it is dropped and counted.
@@ -57,7 +58,7 @@ impl Outbox {
             Some(slot) if packet.len() <= PACKET_BYTES => {
                 slot.bytes[..packet.len()].copy_from_slice(packet);
                 (slot.pair, slot.lane, slot.to, slot.len) = (pair, lane, to, packet.len());
-                self.used += 1;
+                (self.used, self.sent) = (self.used + 1, self.sent + 1);
             }
             _ => self.dropped += 1,
         }
@@ -86,6 +87,11 @@ impl Outbox {
     /// Free slots.
     pub fn room(&self) -> usize {
         self.slots.len() - self.used
+    }
+
+    /// Packets queued since the start.
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Packets for which there was no slot.

@@ -11,12 +11,12 @@ use baton_signaling::{Time, earliest};
 
 use super::sessions::{Out, Panicked};
 use super::translate::{incoming, translate};
-use super::{Datagram, Io, NewCall, OwnerGone, Refusal, Shard};
+use super::{Datagram, Io, NewCall, OwnerGone, Refusal, Rest, Shard};
 use crate::call::Input;
 use crate::key::{CallKey, LegId};
 use crate::media::Session;
 
-/// Packets taken in one turn. At 2 µs each a turn stays below the millisecond that lies between two slots of the wheel.
+/// Packets taken in one turn. At 2 µs each they hold up ticks by half a millisecond at the most.
 pub const PACKETS_PER_TURN: usize = 256;
 
 /// SIP messages taken in one turn. At 20 µs each this, too, stays well below two milliseconds.
@@ -31,8 +31,9 @@ const ROUNDS: usize = 4;
 impl Shard {
     /// Runs one turn. Returns when the next is due; `now` or earlier: at once.
     pub fn turn(&mut self, now: Time, io: &mut impl Io) -> Option<Time> {
-        self.run_due_tick(now, io); // first: it has an instant to keep
+        // First, though ticks have an instant to keep: what has come before it is to be heard in it.
         self.take_packets(now, io);
+        self.run_due_ticks(now, io);
         self.take_messages(now, io);
         if self.probes.poll_timeout().is_some_and(|due| due <= now) {
             self.probes.handle_timeout(now, &mut self.endpoint, |uri| io.route(uri));
@@ -50,14 +51,16 @@ impl Shard {
         earliest(self.wheel.next(), signaling)
     }
 
-    /// Runs the one slot of the wheel that has been due longest; the others have the next turns.
-    fn run_due_tick(&mut self, now: Time, io: &mut impl Io) {
-        let Some(slot) = self.wheel.take_due(now) else { return };
-        let mut nth = 0;
-        while let Some(session) = self.wheel.session(slot, nth) {
-            let stays = self.step(now, session, io, |session, out| session.handle_tick(now, out));
-            // One that has panicked has left the slot, and another has its place.
-            nth += usize::from(stays);
+    /// How the shard's task is to wait after a turn that said that the next is due at `due`.
+    pub fn rest(&mut self, now: Time, due: Option<Time>) -> Rest {
+        self.pace.rest(now, due)
+    }
+
+    /// Lets sessions tick, those of one slot of the wheel at the most; the others have the next turns.
+    fn run_due_ticks(&mut self, now: Time, io: &mut impl Io) {
+        for _ in 0..self.pace.ticks_per_turn() {
+            let Some(session) = self.wheel.take(now) else { break };
+            self.step(now, session, io, |session, out| session.handle_tick(now, out));
         }
         self.flush(io);
     }
@@ -68,10 +71,13 @@ impl Shard {
             let Some(Datagram { pair, lane, from, len }) = io.receive_packet(&mut buffer) else { break };
             let Some((slot, leg)) = self.sessions.owner(pair) else {
                 self.tally.packets_stray += 1;
+                self.pace.count(false);
                 continue;
             };
             let packet = &mut buffer[..len];
+            let queued = self.outbox.sent();
             self.step(now, slot, io, |session, out| session.handle_packet(now, leg, lane, from, packet, out));
+            self.pace.count(self.outbox.sent() > queued);
         }
         self.buffer = buffer;
     }

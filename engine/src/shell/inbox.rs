@@ -139,10 +139,12 @@ impl Bell {
 
     /// To be called before looking: whatever comes after it rings again.
     pub(crate) fn silence(&self) {
-        let mut count = [0; 8];
-        // Empty means that somebody has looked already.
-        let _ = rustix::io::read(&self.fd, &mut count);
-        self.rung.store(false, Ordering::Release);
+        if self.rung.load(Ordering::Relaxed) {
+            let mut count = [0; 8];
+            // Empty means that it is about to be written to, and then wakes us once in vain.
+            let _ = rustix::io::read(&self.fd, &mut count);
+            self.rung.swap(false, Ordering::AcqRel);
+        }
     }
 }
 

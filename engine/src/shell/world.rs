@@ -80,9 +80,10 @@ impl World {
         }
     }
 
-    /// Looks at the sockets, without waiting.
+    /// Looks at the sockets and the inbox, without waiting.
     pub(crate) fn look(&mut self) {
-        self.poller.look(self.inbox.bell(), &mut self.ready);
+        self.inbox.bell().silence();
+        self.poller.look(&mut self.ready);
     }
 
     /// The owner of a call.

@@ -57,7 +57,7 @@ impl CallActor {
             let ask = |request| queues.try_send(Ask(request)).is_ok();
             settle(&mut self.call, &mut core.shard, now, &mut core.world, ask)
         };
-        cell.wake.notify_one();
+        cell.nudge();
         for part in &self.call.segments().entries()[self.published..] {
             cell.segment_over(part);
         }

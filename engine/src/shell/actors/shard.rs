@@ -5,16 +5,16 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use baton_signaling::Time;
-use tokio::sync::Notify;
 
 use super::{Ask, CallOver, Cut, Deliver, Describe, DrainDeadline, Shared};
 use crate::call::{CallSnapshot, Input, SegmentFigures};
 use crate::key::CallKey;
 use crate::queue::QueueRequest;
-use crate::shard::{Io, PeerHealth, Shard};
+use crate::shard::{Io, PeerHealth, Rest, Shard};
 use crate::shell::limits::{SECOND, SHARD_MAILBOX};
 use crate::shell::metrics::{CallMetrics, PeerMetrics, ShardMetrics};
 use crate::shell::poller::Poller;
@@ -27,8 +27,6 @@ const ORPHANS: usize = 1024;
 pub(crate) struct ShardCell {
     /// The machine and its world.
     pub(crate) core: RefCell<Core>,
-    /// Wakes the task: an action between turns is to leave at once.
-    pub(crate) wake: Notify,
     /// What every actor may use.
     pub(crate) shared: Arc<Shared>,
     orphans: RefCell<Vec<CallKey>>,
@@ -53,12 +51,16 @@ impl ShardCell {
     ) -> Rc<Self> {
         Rc::new_cyclic(|cell| Self {
             core: RefCell::new(build(cell.clone())),
-            wake: Notify::new(),
             shared,
             orphans: RefCell::new(Vec::with_capacity(ORPHANS)),
             metrics: RefCell::new(CallMetrics::new()),
             poller,
         })
+    }
+
+    /// Wakes the task: an action between turns is to leave at once.
+    pub(crate) fn nudge(&self) {
+        self.poller.nudge();
     }
 
     /// A call's actor died, or does not hear: the next turn ends what is left of the call. Never panics.
@@ -68,7 +70,7 @@ impl ShardCell {
         {
             orphans.push(key);
         }
-        self.wake.notify_one();
+        self.nudge();
     }
 
     /// A part of a call is over.
@@ -87,8 +89,8 @@ impl ShardCell {
         self.core.borrow_mut().world.forget(key);
     }
 
-    /// Runs one turn; when the next is due.
-    fn turn(&self) -> Option<Time> {
+    /// Runs one turn; when the next is due, and how to wait for it.
+    fn turn(&self) -> Rest {
         let now = self.shared.clock.now();
         let core = &mut *self.core.borrow_mut();
         core.world.look();
@@ -98,26 +100,23 @@ impl ShardCell {
             // Refused: the offer's lease runs out.
             let _ = self.shared.queues.try_send(Ask(QueueRequest::Leave { call: key }));
         }
-        core.shard.turn(now, &mut core.world)
+        let due = core.shard.turn(now, &mut core.world);
+        core.shard.rest(self.shared.clock.now(), due)
     }
 
     /// The shard's task: turn after turn until the arbiter ends.
     pub(crate) async fn run(self: Rc<Self>) {
         loop {
             // The edges inside a turn catch what a session or the endpoint may do; this is the last one.
-            let next = catch_unwind(AssertUnwindSafe(|| self.turn())).unwrap_or_else(|_| {
+            let rest = catch_unwind(AssertUnwindSafe(|| self.turn())).unwrap_or_else(|_| {
                 tracing::error!("a turn of the shard has panicked");
-                Some(self.shared.clock.now())
+                Rest { until: Some(self.shared.clock.now()), packets_wake: true }
             });
-            match next {
-                Some(due) if due <= self.shared.clock.now() => tokio::task::yield_now().await,
-                next => {
-                    self.poller.set_timer(next.map(|due| self.shared.clock.until(due)));
-                    tokio::select! {
-                        () = self.wake.notified() => {}
-                        ready = self.poller.ready() => if ready.is_err() { return },
-                    }
-                }
+            let wait = rest.until.map(|until| self.shared.clock.until(until));
+            if wait == Some(Duration::ZERO) {
+                tokio::task::yield_now().await;
+            } else if self.poller.rest(wait, rest.packets_wake).await.is_err() {
+                return;
             }
         }
     }
