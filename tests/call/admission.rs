@@ -1,6 +1,9 @@
 //! Who is let in, and with which answer the others are turned away.
 
+use std::time::Duration;
+
 use baton_engine::call::EndReason;
+use baton_engine::shard::Refusal;
 use baton_tests::codec::Codec;
 use baton_tests::phone::{Behaviour, Do};
 use baton_tests::world::{AI, CALLER, OTHER, SECOND, World, WorldBuilder};
@@ -83,6 +86,63 @@ fn a_draining_node_takes_nobody_and_keeps_whom_it_has() {
     world.hand_over("snapcall_agents", "");
     world.run(3 * SECOND);
     world.assert_talk(CALLER, baton_tests::world::ANN);
+    world.act(CALLER, Do::HangUp(String::new()));
+    world.finish();
+}
+
+/// Lets `seconds` pass in which the node's thread works `percent` of its time.
+fn work(world: &mut World, worked: &mut Duration, seconds: u32, percent: u32) {
+    for _ in 0..5 * seconds {
+        world.run(SECOND / 5);
+        *worked += SECOND / 5 * percent / 100;
+        world.node.work(world.now, *worked);
+    }
+}
+
+#[test]
+fn a_node_without_time_asks_new_callers_to_try_later_and_keeps_whom_it_has() {
+    let (mut world, mut worked) = (World::new(108), Duration::ZERO);
+    world.with_ai();
+    work(&mut world, &mut worked, 4, 99);
+    world.call_from(OTHER, "1000", "");
+    world.run(SECOND);
+    assert_eq!(world.line(OTHER).status, Some(503));
+    assert!(world.line(OTHER).first("503 INVITE").unwrap().text.header("Retry-After").is_some());
+    let refused = world.node.stats(world.now).refused;
+    assert_eq!(refused[Refusal::Load as usize], 1);
+    world.hand_over("snapcall_agents", "");
+    work(&mut world, &mut worked, 3, 99);
+    world.assert_talk(CALLER, baton_tests::world::ANN);
+    world.act(CALLER, Do::HangUp(String::new()));
+    world.finish();
+}
+
+#[test]
+fn a_node_that_has_time_again_takes_callers_again() {
+    let (mut world, mut worked) = (World::new(109), Duration::ZERO);
+    work(&mut world, &mut worked, 4, 99);
+    work(&mut world, &mut worked, 4, 20);
+    world.with_ai();
+    world.assert_talk(CALLER, AI);
+    world.act(CALLER, Do::HangUp(String::new()));
+    world.finish();
+}
+
+#[test]
+fn encoders_work_less_while_the_node_is_pressed_and_the_sound_goes_on() {
+    let mut builder = WorldBuilder::new(110);
+    builder.calls.peers.get_mut("snapcall").unwrap().codecs = vec!["opus".into()];
+    let (mut world, mut worked) = (builder.build(), Duration::ZERO);
+    world.phone(CALLER).codecs = vec![Codec::Opus];
+    world.with_ai();
+    work(&mut world, &mut worked, 6, 85);
+    let stats = world.node.stats(world.now);
+    assert_eq!((stats.complexity, stats.complexity_steps), (0, [3, 0]));
+    world.assert_talk(CALLER, AI);
+    work(&mut world, &mut worked, 20, 20);
+    let stats = world.node.stats(world.now);
+    assert_eq!((stats.complexity, stats.complexity_steps), (5, [3, 3]));
+    world.assert_talk(CALLER, AI);
     world.act(CALLER, Do::HangUp(String::new()));
     world.finish();
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use baton_engine::call::{Call, CallSettings, CallSnapshot, Input};
 use baton_engine::key::CallKey;
@@ -178,6 +179,11 @@ impl Node {
             wakes: BTreeSet::new(),
             armed: BTreeMap::new(),
         }
+    }
+
+    /// Tells its shard what the thread it runs on would have worked since the start.
+    pub fn work(&mut self, now: Time, worked: Duration) {
+        self.shard.handle_work(now, worked);
     }
 
     /// Where it speaks SIP.

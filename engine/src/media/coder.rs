@@ -161,6 +161,15 @@ impl SoundEncoder {
         }
     }
 
+    /// Works with this complexity (0–10) from the next frame on; one out of range changes nothing.
+    pub(crate) fn set_complexity(&mut self, complexity: u8) {
+        if let Self::Opus(encoder) = self {
+            let settings = Settings { complexity, ..encoder.settings() };
+            let taken = encoder.set(settings);
+            debug_assert!(taken.is_ok(), "the settings' own bounds keep it in range");
+        }
+    }
+
     /// Forgets the stream so far.
     pub(crate) fn reset(&mut self) {
         match self {

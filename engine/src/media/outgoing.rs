@@ -127,6 +127,11 @@ impl Outgoing {
         self.pause();
     }
 
+    /// The encoder works with this complexity from its next frame on.
+    pub(crate) fn set_complexity(&mut self, complexity: u8) {
+        self.encoder.set_complexity(complexity);
+    }
+
     /// Key presses can be sent.
     pub(crate) fn takes_events(&self) -> bool {
         self.event.is_some()

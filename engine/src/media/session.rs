@@ -50,8 +50,10 @@ pub struct SessionParams {
     pub jitter_ms_min: u16,
     /// Greatest delay a jitter buffer aims at, in milliseconds.
     pub jitter_ms_max: u16,
-    /// Opus encoder complexity, 0–10.
+    /// Opus encoder complexity, 0–10; under load [`Session::set_complexity`] lowers it.
     pub complexity: u8,
+    /// The least that load may lower it to.
+    pub complexity_min: u8,
     /// Opus encoder bit rate, in bits per second.
     pub bitrate: u32,
     /// Extended reports (RFC 3611) are sent to every far end, not only to those that ask for them.
@@ -67,6 +69,7 @@ impl Default for SessionParams {
             jitter_ms_min: 20,
             jitter_ms_max: 200,
             complexity: 5,
+            complexity_min: 0,
             bitrate: 24_000,
             extended_reports: false,
             ntp_at_zero: 0,
@@ -234,6 +237,14 @@ impl Session {
             ended: false,
             early: Early::default(),
             opened: None,
+        }
+    }
+
+    /// Has the Opus encoders work with this complexity (0–10) from their next frame on. Cheap if it is what they work with.
+    pub fn set_complexity(&mut self, complexity: u8) {
+        if self.params.complexity != complexity {
+            self.params.complexity = complexity;
+            self.legs.iter_mut().for_each(|leg| leg.outgoing.set_complexity(complexity));
         }
     }
 

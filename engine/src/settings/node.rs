@@ -42,6 +42,10 @@ pub struct Media {
     /// `rtcp_xr`: extended reports (RFC 3611) are sent to every far end (`"always"`), not only to those whose SDP asks
     /// for them (`"asked"`). Default `"asked"`.
     pub rtcp_xr_always: bool,
+    /// `complexity`: how hard Opus encoders work. 0–10, default 5.
+    pub complexity: u8,
+    /// `complexity_min`: the least to which a shard under load lowers that. 0 to `complexity`, default 0.
+    pub complexity_min: u8,
 }
 
 /// A range of ports used in pairs: RTP on the even one, RTCP on the next.
@@ -182,6 +186,8 @@ pub(super) fn read_media(root: &Table<'_>) -> Found<Media> {
         address: LISTEN.address.ip(),
         ports: Ports { first: 20_000, last: 29_999 },
         rtcp_xr_always: false,
+        complexity: 5,
+        complexity_min: 0,
     };
     let mut at = table.at.clone();
     if let Some(found) = table.string("address") {
@@ -201,8 +207,25 @@ pub(super) fn read_media(root: &Table<'_>) -> Found<Media> {
     if let Some(found) = table.choice("rtcp_xr", &[("asked", false), ("always", true)]) {
         media.rtcp_xr_always = found.value;
     }
+    read_complexity(&table, &mut media);
     table.finish();
     Found { value: media, at }
+}
+
+fn read_complexity(table: &Table<'_>, media: &mut Media) {
+    let read = |key| {
+        let found = table.integer(key, 0..=10)?;
+        Some(Found { value: u8::try_from(found.value).unwrap_or(u8::MAX), at: found.at })
+    };
+    if let Some(found) = read("complexity") {
+        media.complexity = found.value;
+    }
+    if let Some(found) = read("complexity_min") {
+        media.complexity_min = found.value;
+        if found.value > media.complexity {
+            table.note(&found.at, format!("must not be above complexity, which is {}", media.complexity));
+        }
+    }
 }
 
 fn read_ports(text: &str) -> Result<Ports, String> {

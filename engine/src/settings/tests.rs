@@ -276,6 +276,11 @@ fn numbers_have_bounds() {
     assert_section_fault("[timers]\nmedia = 1", "timers.media: must be from 2 to 3600");
     assert_section_fault("[timers]\nmedia = -1", "timers.media: must be from 2 to 3600");
     assert_section_fault("[timers]\nmedia = 2.5", "timers.media: must be an integer, not a float");
+    assert_section_fault("[media]\ncomplexity = 11", "media.complexity: must be from 0 to 10");
+    assert_section_fault(
+        "[media]\ncomplexity = 2\ncomplexity_min = 3",
+        "media.complexity_min: must not be above complexity, which is 2",
+    );
     assert_section_fault("[limits]\ncalls = 0", "limits.calls: must be from 1 to 100000");
     assert_section_fault(
         "[timers]\nai_provisional = 11",

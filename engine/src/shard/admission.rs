@@ -72,19 +72,22 @@ pub enum Refusal {
     PeerCalls,
     /// The peer's own `calls_per_second`: 503.
     PeerRate,
+    /// The shard has no time for more: 503.
+    Load,
     /// The call could not be given an owner (its actor's mailbox, a panic): 503.
     Overload,
 }
 
 impl Refusal {
     /// All of them, in the order in which they are counted.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Draining,
         Self::UnknownPeer,
         Self::Calls,
         Self::Rate,
         Self::PeerCalls,
         Self::PeerRate,
+        Self::Load,
         Self::Overload,
     ];
 
@@ -102,7 +105,7 @@ impl Refusal {
             Self::UnknownPeer => None,
             // A burst is over in the next second; calls that end take longer; a node that drains does not come back soon.
             Self::Rate | Self::PeerRate => Some(1),
-            Self::Calls | Self::PeerCalls | Self::Overload => Some(5),
+            Self::Calls | Self::PeerCalls | Self::Load | Self::Overload => Some(5),
             Self::Draining => Some(60),
         }
     }
@@ -116,6 +119,7 @@ impl Refusal {
             Self::Rate => "rate",
             Self::PeerCalls => "peer_calls",
             Self::PeerRate => "peer_rate",
+            Self::Load => "load",
             Self::Overload => "overload",
         }
     }

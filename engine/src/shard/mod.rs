@@ -8,6 +8,7 @@ mod admission;
 mod apply;
 mod calls;
 mod io;
+mod load;
 mod outbox;
 mod pace;
 mod ports;
@@ -42,6 +43,7 @@ pub use wheel::{LATENESS_MICROS, Lateness, TICK, Wheel};
 use crate::call::KeySource;
 use crate::media::{Prompts, SessionParams};
 use calls::Calls;
+use load::Load;
 use pace::Pace;
 use probe::Probes;
 use sessions::Sessions;
@@ -79,6 +81,7 @@ pub struct Shard {
     sessions: Sessions,
     wheel: Wheel,
     pace: Pace,
+    load: Load,
     ports: Ports,
     outbox: Outbox,
     /// Where packets are received, one at a time.
@@ -104,6 +107,7 @@ impl Shard {
             sessions: Sessions::default(),
             wheel: Wheel::new(SESSIONS_EXPECTED),
             pace: Pace::default(),
+            load: Load::new(params.session.complexity_min..=params.session.complexity),
             ports: Ports::new(params.ports, usize::from(params.index), usize::from(params.shards)),
             outbox: Outbox::new(),
             buffer: vec![0; PACKET_BYTES].into_boxed_slice(),

@@ -29,6 +29,12 @@ pub struct ShardStats {
     pub lateness: Lateness,
     /// Ticks that never ran.
     pub ticks_missed: u64,
+    /// Share of its time that the shard's thread has worked, over the last second.
+    pub busy: f32,
+    /// The complexity that Opus encoders work with.
+    pub complexity: u8,
+    /// How often it was lowered, and raised again.
+    pub complexity_steps: [u64; 2],
     /// Packets for which the outbox had no slot.
     pub outbox_dropped: u64,
     /// Panics caught at the edge of a session or of the endpoint.
@@ -142,6 +148,9 @@ impl Shard {
             ports_refused: self.tally.ports_refused,
             lateness: *self.wheel.lateness(),
             ticks_missed: self.wheel.missed(),
+            busy: self.load.busy(),
+            complexity: self.load.complexity(),
+            complexity_steps: self.load.steps(),
             outbox_dropped: self.outbox.dropped(),
             panics: self.tally.panics,
             undelivered: self.tally.undelivered,

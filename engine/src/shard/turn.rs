@@ -4,6 +4,7 @@
 //! turn, which follows at once with a fresh time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use baton_signaling::endpoint::{Event, Flow, Leg};
 use baton_signaling::message::{Headers, Message, ParseError, Request};
@@ -56,11 +57,25 @@ impl Shard {
         self.pace.rest(now, due)
     }
 
+    /// When the shard is to be told what its thread has worked; asked after each rest.
+    pub fn work_due(&self) -> Time {
+        self.load.due()
+    }
+
+    /// Takes what the shard's thread has worked since it began: processor time, whatever it went to.
+    pub fn handle_work(&mut self, now: Time, worked: Duration) {
+        self.load.handle(now, worked, self.wheel.lateness());
+    }
+
     /// Lets sessions tick, those of one slot of the wheel at the most; the others have the next turns.
     fn run_due_ticks(&mut self, now: Time, io: &mut impl Io) {
+        let complexity = self.load.complexity();
         for _ in 0..self.pace.ticks_per_turn() {
             let Some(session) = self.wheel.take(now) else { break };
-            self.step(now, session, io, |session, out| session.handle_tick(now, out));
+            self.step(now, session, io, |session, out| {
+                session.set_complexity(complexity);
+                session.handle_tick(now, out);
+            });
         }
         self.flush(io);
     }
@@ -193,6 +208,9 @@ impl Shard {
         request: Request,
         io: &mut impl Io,
     ) -> Result<(), Refusal> {
+        if self.load.is_full() {
+            return Err(Refusal::Load);
+        }
         let peer = self.gate.enter(now, flow.remote.ip())?;
         let key = self.calls.next_key(self.index);
         let id = format!("{:016x}{:016x}", self.random.draw(), self.random.draw());

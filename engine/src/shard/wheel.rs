@@ -199,7 +199,7 @@ mod tests {
             wheel.add(Time::from_micros(1), session);
         }
         // Both sessions of the slot in the middle.
-        [5, 15].map(|session| wheel.remove(session));
+        [5, 15].into_iter().for_each(|session| wheel.remove(session));
         wheel.add(Time::from_micros(1), 25);
         wheel.add(Time::from_micros(1), 26);
         let lengths: Vec<usize> =

@@ -49,6 +49,12 @@ impl Clock {
     }
 }
 
+/// Processor time of this thread since it began.
+pub(crate) fn thread_work() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 /// 64 bits of the system's entropy.
 ///
 /// # Errors
@@ -77,6 +83,13 @@ mod tests {
         assert_eq!(clock.unix_millis(Time::from_millis(250)), 1750);
         assert_eq!(clock.ntp_at_zero() >> 32, NTP_TO_UNIX_SECONDS + 1);
         assert_eq!(clock.ntp_at_zero() as u32, 1 << 31, "half a second");
+    }
+
+    #[test]
+    fn a_thread_that_works_has_worked() {
+        let before = thread_work();
+        let sum = (0..1_000_000u64).fold(0, |sum, n| std::hint::black_box(sum + n));
+        assert!(thread_work() > before, "{sum}");
     }
 
     #[test]

@@ -145,6 +145,13 @@ fn describe() {
     counter!("baton_jitter_buffer_concealed_frames_total", "Frames made up.");
     histogram!("baton_media_tick_lateness_seconds", "How late media ticks ran.");
     counter!("baton_media_ticks_missed_total", "Media ticks that never ran.");
+    counter!(
+        "baton_shard_wakes_total",
+        "How often the shards' tasks have woken up; packets by these: packets a wake."
+    );
+    gauge!("baton_cpu_permille", "Share of its time that a shard's thread works.");
+    gauge!("baton_media_complexity", "The complexity that a shard's Opus encoders work with.");
+    counter!("baton_media_complexity_steps_total", "How often load lowered it and calm raised it.");
     gauge!(
         "baton_transcoders",
         "Streams between a caller and another party that are decoded and encoded anew, by codec."

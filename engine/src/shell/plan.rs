@@ -114,6 +114,8 @@ impl Plan {
             session: SessionParams {
                 media_timeout: settings.timers.media,
                 extended_reports: settings.media.rtcp_xr_always,
+                complexity: settings.media.complexity,
+                complexity_min: settings.media.complexity_min,
                 ..SessionParams::default()
             },
             sounds: sounds.read()?,

@@ -1,7 +1,7 @@
 //! A shard's actor and its task. The task runs turns; the actor answers other arbiters; both, and the calls of the
 //! shard, share one cell that never leaves its arbiter and is never borrowed across an await.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::call::{CallSnapshot, Input, SegmentFigures};
 use crate::key::CallKey;
 use crate::queue::QueueRequest;
 use crate::shard::{Io, PeerHealth, Rest, Shard};
+use crate::shell::clock::thread_work;
 use crate::shell::limits::{SECOND, SHARD_MAILBOX};
 use crate::shell::metrics::{CallMetrics, PeerMetrics, ShardMetrics};
 use crate::shell::poller::Poller;
@@ -32,6 +33,8 @@ pub(crate) struct ShardCell {
     orphans: RefCell<Vec<CallKey>>,
     metrics: RefCell<CallMetrics>,
     poller: Rc<Poller>,
+    /// Rests of the task that have ended.
+    wakes: Cell<u64>,
 }
 
 /// A shard and its world, borrowed together.
@@ -55,6 +58,7 @@ impl ShardCell {
             orphans: RefCell::new(Vec::with_capacity(ORPHANS)),
             metrics: RefCell::new(CallMetrics::new()),
             poller,
+            wakes: Cell::new(0),
         })
     }
 
@@ -94,6 +98,9 @@ impl ShardCell {
         let now = self.shared.clock.now();
         let core = &mut *self.core.borrow_mut();
         core.world.look();
+        if core.shard.work_due() <= now {
+            core.shard.handle_work(now, thread_work());
+        }
         while let Some(key) = self.orphans.borrow_mut().pop() {
             core.world.forget(key);
             core.shard.remove(now, key, &mut core.world);
@@ -117,6 +124,8 @@ impl ShardCell {
                 tokio::task::yield_now().await;
             } else if self.poller.rest(wait, rest.packets_wake).await.is_err() {
                 return;
+            } else {
+                self.wakes.set(self.wakes.get() + 1);
             }
         }
     }
@@ -144,7 +153,8 @@ impl ShardActor {
         if let Ok(core) = self.cell.core.try_borrow() {
             let stats = core.shard.stats(now);
             let (overflows, unsent) = (core.world.overflows(), core.world.unsent());
-            self.metrics.publish(&stats, overflows, unsent, core.world.inbox_counts());
+            let inbox = core.world.inbox_counts();
+            self.metrics.publish(&stats, overflows, unsent, self.cell.wakes.get(), inbox);
             self.peers.publish(core.shard.peers(), tell_operator);
         }
         ctx.run_later(SECOND, Self::publish);

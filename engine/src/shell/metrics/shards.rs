@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use baton_signaling::endpoint::{Counters, Rejected, Responses};
-use metrics::{Histogram, counter, gauge, histogram};
+use metrics::{Gauge, Histogram, counter, gauge, histogram};
 
 use super::{Part, Rising};
 use crate::media::CODEC_NAMES;
@@ -23,6 +23,10 @@ pub(crate) struct ShardMetrics {
     lateness: Histogram,
     lateness_last: Lateness,
     ticks_missed: Rising,
+    wakes: Rising,
+    busy: Gauge,
+    complexity: Gauge,
+    complexity_steps: [Rising; 2],
     panics: Rising,
     overflows: Rising,
     unsent: Rising,
@@ -48,6 +52,12 @@ impl ShardMetrics {
             lateness: histogram!("baton_media_tick_lateness_seconds"),
             lateness_last: Lateness::default(),
             ticks_missed: Rising::new(counter!("baton_media_ticks_missed_total")),
+            wakes: Rising::new(counter!("baton_shard_wakes_total")),
+            // Each shard its own: neither means anything as a sum.
+            busy: gauge!("baton_cpu_permille", "shard" => index.to_string()),
+            complexity: gauge!("baton_media_complexity", "shard" => index.to_string()),
+            complexity_steps: ["down", "up"]
+                .map(|dir| Rising::new(counter!("baton_media_complexity_steps_total", "dir" => dir))),
             panics: Rising::new(counter!("baton_panics_total")),
             overflows: Rising::new(counter!("baton_mailbox_overflows_total")),
             unsent: Rising::new(counter!("baton_rtp_unsent_total")),
@@ -56,9 +66,16 @@ impl ShardMetrics {
         }
     }
 
-    /// Publishes the shard's sums, its overflowed mailboxes, packets the system did not send, and what its inbox
-    /// turned away.
-    pub(crate) fn publish(&mut self, stats: &ShardStats, overflows: u64, unsent: u64, inbox: InboxCounts) {
+    /// Publishes the shard's sums, its overflowed mailboxes, packets the system did not send, how often its task has woken
+    /// up, and what its inbox turned away.
+    pub(crate) fn publish(
+        &mut self,
+        stats: &ShardStats,
+        overflows: u64,
+        unsent: u64,
+        wakes: u64,
+        inbox: InboxCounts,
+    ) {
         self.sip.publish(&stats.sip);
         self.media.publish(stats);
         for (rising, &sum) in self.refused.iter_mut().zip(&stats.refused) {
@@ -72,6 +89,13 @@ impl ShardMetrics {
         self.ports_exhausted[1].set(stats.ports_refused);
         self.publish_lateness(&stats.lateness);
         self.ticks_missed.set(stats.ticks_missed);
+        self.wakes.set(wakes);
+        self.busy.set((f64::from(stats.busy) * 1e3).round());
+        self.complexity.set(f64::from(stats.complexity));
+        self.complexity_steps
+            .iter_mut()
+            .zip(stats.complexity_steps)
+            .for_each(|(rising, sum)| rising.set(sum));
         self.panics.set(stats.panics);
         self.overflows.set(overflows);
         self.unsent.set(unsent);
