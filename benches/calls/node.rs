@@ -119,7 +119,8 @@ fn free(look: impl Fn() -> std::io::Result<SocketAddr>) -> Result<SocketAddr, St
     Err(format!("no free port at {ADDRESS} outside {}-{}", PORTS.start(), PORTS.end()))
 }
 
-/// The node's settings: one codec for each side, so that what is measured is what was asked for, and no limit in the way.
+/// The node's settings: one codec for each side and one complexity whatever the load, so that what is measured is what was asked
+/// for, and no limit in the way but that of the shard's own time.
 fn settings(sip: SocketAddr, http: SocketAddr, world: &World, codecs: Codecs) -> String {
     let (caller, ai) = (codecs.caller.codec(), codecs.ai.codec());
     let (first, last) = (PORTS.start(), PORTS.end());
@@ -130,6 +131,8 @@ listen = ["udp://{sip}"]
 [media]
 address = "{ADDRESS}"
 ports = "{first}-{last}"
+complexity = 5
+complexity_min = 5
 [http]
 listen = "{http}"
 [[peers]]
