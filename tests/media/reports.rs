@@ -49,6 +49,24 @@ fn a_round_trip_is_what_an_answering_report_says() {
 }
 
 #[test]
+fn a_round_trip_made_negative_by_rounding_is_none_at_all_and_one_of_another_clock_is_not_believed() {
+    for (early_ms, expected) in [(1, Some(0.0)), (9, Some(0.0)), (11, None), (70_000, None)] {
+        let mut world = World::call(2, Kind::Opus, Kind::Pcmu);
+        world.run(8000);
+        let report = world.phone(AI).reports.last().unwrap().clone();
+        let (mid, ours) =
+            (word(&report.bytes, 8) << 16 | word(&report.bytes, 12) >> 16, world.phone(AI).got[0].ssrc());
+        let held_ms = world.now_ms - report.at.as_micros() / 1000 + early_ms;
+        let mut answer = vec![0x81, 201, 0, 7];
+        for field in [7, ours, 0, 0, 0, mid, (held_ms * 65_536 / 1000) as u32] {
+            answer.extend(u32::to_be_bytes(field));
+        }
+        world.report_in(AI, answer);
+        assert_eq!(world.session.stats(AI).unwrap().round_trip_ms, expected, "{early_ms}");
+    }
+}
+
+#[test]
 fn a_closed_leg_is_said_goodbye_to_and_an_ended_session_to_all() {
     let mut world = World::call(3, Kind::Opus, Kind::Pcmu);
     world.run(500);

@@ -20,6 +20,8 @@ const INTERVAL_MICROS: u64 = 5_000_000;
 const WHOLE_EVERY: u8 = 4;
 /// A round trip beyond this is a clock that was set, not a network.
 const ROUND_TRIP_MAX: i32 = 60 << 16;
+/// A far end that counts its delay in whole milliseconds, or stamps late, makes a short round trip negative by a little.
+const ROUND_TRIP_MIN: i32 = -(10 << 16) / 1000;
 
 /// Reports of one leg.
 pub(crate) struct Reports {
@@ -181,8 +183,8 @@ impl Reports {
         }
         let trip = ((self.ntp(now) >> 16) as u32).wrapping_sub(last).wrapping_sub(delay) as i32;
         // Clock steps of the far end can make it negative or absurd.
-        if (0..ROUND_TRIP_MAX).contains(&trip) {
-            self.round_trip_ms = Some(trip as f32 * 1000.0 / 65_536.0);
+        if (ROUND_TRIP_MIN..ROUND_TRIP_MAX).contains(&trip) {
+            self.round_trip_ms = Some(trip.max(0) as f32 * 1000.0 / 65_536.0);
         }
     }
 
