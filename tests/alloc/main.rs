@@ -150,17 +150,25 @@ const OPUS_BYTES: isize = 52 * 1024;
 
 #[test]
 fn a_transcoded_call_takes_less_than_128_kib() {
-    let mut world = World::new(1);
-    world.add(CALLER, Kind::Opus, 20);
-    world.add(AI, Kind::Pcmu, 20);
-    let before = HELD.get();
-    for leg in [CALLER, AI] {
-        let config = world.config(leg);
-        world.order(Order::Open { leg, config });
-    }
-    world.order(Order::Bridge { with: AI });
-    let bytes = HELD.get() - before + size_of::<Session>() as isize + OPUS_BYTES;
-    // The lower bound shows that the meter counts.
-    assert!((OPUS_BYTES + 20_000..128 * 1024).contains(&bytes), "{bytes}");
-    println!("{bytes} bytes");
+    let [plain, secured] = [None, Some(Suite::AeadAes256Gcm)].map(|suite| {
+        let mut world = World::new(1);
+        world.add(CALLER, Kind::Opus, 20);
+        world.add(AI, Kind::Pcmu, 20);
+        for leg in [CALLER, AI] {
+            if let Some(suite) = suite {
+                world.phone_mut(leg).secure(suite, 1, 2);
+            }
+        }
+        let before = HELD.get();
+        for leg in [CALLER, AI] {
+            let config = world.config(leg);
+            world.order(Order::Open { leg, config });
+        }
+        world.order(Order::Bridge { with: AI });
+        HELD.get() - before + size_of::<Session>() as isize + OPUS_BYTES
+    });
+    println!("{plain} bytes, {secured} with SRTP on both legs");
+    // The lower bounds show that the meter counts.
+    assert!((OPUS_BYTES + 20_000..128 * 1024).contains(&plain), "{plain}");
+    assert!((plain + 1000..128 * 1024).contains(&secured), "{secured}");
 }

@@ -119,6 +119,39 @@ fn plain_packets_are_refused_and_no_length_panics() {
     }
 }
 
+/// Seeded chance (SplitMix64).
+fn dice(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+#[test]
+fn no_bytes_make_it_panic_and_none_are_taken_for_genuine() {
+    let mut state = 1;
+    for suite in SUITES {
+        let (mut us, mut them) = pair(suite);
+        let seeds = [protected(&mut us, 9, 7), protected_rtcp(&mut us, 7), Vec::new()];
+        for _ in 0..5000 {
+            let mut bytes = seeds[(dice(&mut state) % 3) as usize].clone();
+            bytes.truncate((dice(&mut state) % 200) as usize);
+            bytes.extend((0..dice(&mut state) % 60).map(|_| dice(&mut state) as u8));
+            for _ in 0..1 + dice(&mut state) % 4 {
+                let at = dice(&mut state) as usize % bytes.len().max(1);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = byte.wrapping_add(1 + (dice(&mut state) % 255) as u8);
+                }
+            }
+            if seeds.contains(&bytes) {
+                continue;
+            }
+            assert!(opened(&mut them, bytes.clone()).is_err(), "{suite:?} {bytes:?}");
+            assert!(opened_rtcp(&mut them, bytes.clone()).is_err(), "{suite:?} {bytes:?}");
+        }
+    }
+}
+
 #[test]
 fn rtcp_that_says_it_is_not_encrypted_is_not_believed() {
     for suite in SUITES {
