@@ -5,8 +5,8 @@
 #![allow(clippy::print_stdout)]
 
 use std::hint::black_box;
-use std::path::Path;
 
+use baton_benches::speech::speech;
 use baton_codecs::fade::Ramp;
 use baton_codecs::g711::{self, G711Decoder, Law};
 use baton_codecs::level::{GateSettings, SpeechGate};
@@ -16,19 +16,6 @@ use baton_codecs::{Decoder, Encoder, Rate};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const RATES: [Rate; 3] = [Rate::Hz8000, Rate::Hz16000, Rate::Hz48000];
-
-/// The demo's caller at this rate: 12 s of a woman reading.
-fn speech(rate: Rate) -> Vec<i16> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/assets/audio/caller.wav");
-    let mut wav = hound::WavReader::open(path).expect("the demo's speech lies in the tree");
-    let mut samples: Vec<i16> = wav.samples().collect::<Result<_, _>>().expect("the demo's speech is 16-bit");
-    samples.truncate(samples.len() / 960 * 960);
-    let mut resampler = Resampler::new(Rate::Hz16000, rate);
-    let mut out = vec![0; resampler.samples_out(samples.len())];
-    resampler.process(&samples, &mut out).expect("whole frames convert between all rates");
-    out.truncate(out.len() / rate.samples(20) * rate.samples(20));
-    out
-}
 
 /// The same speech again and again, a frame at a time.
 fn endless(rate: Rate, speech: &[i16]) -> impl Iterator<Item = &[i16]> {

@@ -4,6 +4,8 @@
 //! tests/.venv, or the one that `BATON_PYTHON` names. Without it the test says so and passes; `REQUIRE_QUALITY=1` turns
 //! that into a failure. Lossy lines are in `impaired.rs`.
 
+#![allow(clippy::print_stdout, reason = "tests")]
+
 mod impaired;
 
 use std::path::{Path, PathBuf};
