@@ -58,6 +58,7 @@ fn config(leg: LegId, opus: bool) -> LegConfig {
         repair: Repair::Auto,
         digits: Digits::None,
         srtp: None,
+        jitter_ms: None,
     }
 }
 

@@ -73,6 +73,7 @@ fn config(leg: LegId) -> LegConfig {
         repair: Repair::Auto,
         digits: baton_engine::media::Digits::None,
         srtp: None,
+        jitter_ms: None,
     }
 }
 

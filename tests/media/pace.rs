@@ -3,7 +3,7 @@
 use baton_codecs::g711::Law;
 use baton_codecs::level::rms;
 use baton_codecs::tone::{Tone, amplitude};
-use baton_engine::media::Order;
+use baton_engine::media::{JitterMs, Order};
 
 use crate::world::*;
 
@@ -92,6 +92,22 @@ fn a_line_that_stalls_once_costs_no_delay_for_good() {
     assert!(stats.target_ms <= 25, "one spike is not waited for: {stats:?}");
     assert!((100..=180).contains(&(stats.accelerated / 8)), "{stats:?}");
     assert_eq!(world.phone(CALLER).hears(2000), [tone_of(AI)]);
+}
+
+#[test]
+fn a_peer_that_wants_its_sound_held_longer_has_it_held_so_long() {
+    let mut world = World::new(1);
+    world.open(CALLER, Kind::Pcma, 20);
+    world.add(AI, Kind::Pcmu, 20);
+    let mut config = world.config(AI);
+    config.jitter_ms = Some(JitterMs { min: 60, max: 80 });
+    world.order(Order::Open { leg: AI, config });
+    world.order(Order::Bridge { with: AI });
+    world.run(1000);
+    assert_eq!(world.session.stats(AI).unwrap().target_ms, 60);
+    world.phone_mut(AI).jitter_ms = 150;
+    world.run(5000);
+    assert_eq!(world.session.stats(AI).unwrap().target_ms, 80);
 }
 
 #[test]

@@ -316,6 +316,7 @@ impl World {
             repair: Repair::Auto,
             digits: baton_engine::media::Digits::None,
             srtp: phone.keys.clone(),
+            jitter_ms: None,
         }
     }
 

@@ -280,6 +280,7 @@ fn config(leg: LegId, kind: Kind) -> LegConfig {
         send: true,
         receive: true,
         srtp: None,
+        jitter_ms: None,
         limits: Limits { fec: kind == Kind::Opus, ..Limits::default() },
         repair: Repair::Auto,
         digits: baton_engine::media::Digits::None,

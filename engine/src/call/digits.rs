@@ -62,10 +62,12 @@ impl Call {
         self.settings.peers.get(peer).map(|peer| peer.dtmf).unwrap_or_default()
     }
 
-    /// How a leg speaks by its offer and answer and by its peer's rule for digits.
+    /// How a leg speaks by its offer and answer and by its peer's settings.
     pub(super) fn config_of(&self, id: LegId, media: &Negotiated) -> LegConfig {
         let rule = self.leg(id).map(|leg| self.dtmf_rule(&leg.peer)).unwrap_or_default();
         let mut config = leg_config(media, self.repair_of(id));
+        let peer = self.leg(id).and_then(|leg| self.settings.peers.get(&leg.peer));
+        config.jitter_ms = peer.and_then(|peer| peer.jitter_ms);
         config.digits = match rule {
             DtmfRule::Auto | DtmfRule::Inband if config.telephone_event.is_none() => Digits::Tones,
             DtmfRule::Info => Digits::Info,

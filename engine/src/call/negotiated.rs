@@ -7,7 +7,7 @@ use baton_signaling::sdp::{self, Negotiated, OpusFormat};
 use crate::media::{Digits, LegConfig, Limits, MasterKey, Payload, Repair, SrtpKeys, Suite, TelephoneEvent};
 
 /// How a leg speaks after this offer and answer, if its peer wants it repaired like this; but for its
-/// digits, which are the call's matter.
+/// digits and its jitter buffer, which are the call's matter.
 pub fn leg_config(media: &Negotiated, repair: Repair) -> LegConfig {
     let payload = &media.payload;
     // Read whatever the codec is: other formats have none of these names.
@@ -44,6 +44,7 @@ pub fn leg_config(media: &Negotiated, repair: Repair) -> LegConfig {
         repair,
         digits: Digits::None,
         srtp: media.srtp.as_ref().map(keys),
+        jitter_ms: None,
     }
 }
 
@@ -116,6 +117,7 @@ mod tests {
             repair: Repair::Auto,
             digits: Digits::None,
             srtp: None,
+            jitter_ms: None,
         };
         assert_eq!(answer_to(OFFER, "PCMU"), expected);
     }

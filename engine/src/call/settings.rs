@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::call::Header;
-use crate::media::{Dtmf, Prompt, Repair};
+use crate::media::{Dtmf, JitterMs, Prompt, Repair};
 use crate::settings::{ContextRules, DtmfRule};
 
 /// What all calls of a node share.
@@ -101,6 +101,8 @@ pub struct CallPeer {
     pub dtmf: DtmfRule,
     /// Whether its legs are to be secured.
     pub srtp: SrtpPolicy,
+    /// How long what its legs send may be held; `None`: as every session does.
+    pub jitter_ms: Option<JitterMs>,
 }
 
 /// Whether legs of a peer are secured by SRTP with SDES keys.

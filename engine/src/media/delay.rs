@@ -213,7 +213,7 @@ mod tests {
         let spike = |every: u64| move |n: u64| if n % every < 10 { 200 - n % every * 20 } else { 0 };
         run(&mut estimate, 1..3000, spike(1500));
         assert_eq!(estimate.wanted_ms(), MARGIN_MS);
-        run(&mut estimate, 3000..4000, spike(100));
+        run(&mut estimate, 3000..4000, spike(50));
         assert!(estimate.wanted_ms() >= 150, "{}", estimate.wanted_ms());
     }
 

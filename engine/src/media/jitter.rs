@@ -583,7 +583,7 @@ mod tests {
                     world.packet(n, 0, u64::from(n) * 20);
                 }
                 world.tick(u64::from(n) * 20 + 10);
-                let lossy = helps && (307..802).contains(&n);
+                let lossy = helps && (306..801).contains(&n);
                 assert_eq!(world.jitter.target_ms(), if lossy { 25 } else { 20 }, "{n}");
             }
         }

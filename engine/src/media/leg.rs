@@ -19,7 +19,7 @@ use super::repair::LossWatch;
 use super::report::Reports;
 use super::secure::Secure;
 use super::session::{Lane, LegStats, SessionParams};
-use super::{LegConfig, Payload, Repair, TelephoneEvent};
+use super::{JitterMs, LegConfig, Payload, Repair, TelephoneEvent};
 use crate::key::LegId;
 use crate::rtp::fates::Fates;
 use crate::rtp::rtcp::{Report, Voip};
@@ -78,7 +78,7 @@ impl Leg {
     ) -> Result<Option<Self>, CodecError> {
         let Some(codec) = Codec::of(&config.payload) else { return Ok(None) };
         let Ok(secure) = Secure::new(config.srtp.as_ref()) else { return Ok(None) };
-        let jitter = jitter(codec, params);
+        let jitter = jitter(codec, &config, params);
         let mut outgoing = Outgoing::new(codec, codec.encoder(params)?, draw);
         outgoing.configure(config.payload.number, config.telephone_event, config.ptime_ms);
         let mut reports = Reports::new(cname, params.ntp_at_zero);
@@ -123,7 +123,7 @@ impl Leg {
         params: &SessionParams,
     ) -> Result<(), CodecError> {
         if let Some(codec) = Codec::of(&config.payload).filter(|codec| *codec != self.codec) {
-            self.playout.replace(jitter(codec, params), codec.decoder()?, codec.clock());
+            self.playout.replace(jitter(codec, &config, params), codec.decoder()?, codec.clock());
             self.outgoing.replace(codec, codec.encoder(params)?);
             self.reception.set_clock(codec.clock());
             self.codec = codec;
@@ -338,7 +338,8 @@ impl Leg {
     }
 }
 
-fn jitter(codec: Codec, params: &SessionParams) -> Jitter {
-    let (min, max) = (params.jitter_ms_min, params.jitter_ms_max.max(params.jitter_ms_min));
-    Jitter::new(codec.clock(), Bounds { min, max })
+fn jitter(codec: Codec, config: &LegConfig, params: &SessionParams) -> Jitter {
+    let of_session = JitterMs { min: params.jitter_ms_min, max: params.jitter_ms_max };
+    let JitterMs { min, max } = config.jitter_ms.unwrap_or(of_session);
+    Jitter::new(codec.clock(), Bounds { min, max: max.max(min) })
 }

@@ -26,7 +26,7 @@ mod transcoding;
 pub use crate::rtp::srtp::{MasterKey, SrtpKeys, Suite};
 pub use figures::StreamFigures;
 pub use order::{
-    Digits, Dtmf, LegConfig, Limits, MediaEvent, Order, Payload, Prompt, Repair, TelephoneEvent,
+    Digits, Dtmf, JitterMs, LegConfig, Limits, MediaEvent, Order, Payload, Prompt, Repair, TelephoneEvent,
 };
 pub use prompt::{PROMPT_SECONDS_MAX, PromptError, Prompts};
 pub use secure::SrtpFaults;

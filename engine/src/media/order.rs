@@ -43,6 +43,17 @@ pub struct LegConfig {
     pub digits: Digits,
     /// The keys, if packets are protected. Once a leg has some, an order without does not take them away.
     pub srtp: Option<SrtpKeys>,
+    /// How long what it sends may be held; `None`: as the session says.
+    pub jitter_ms: Option<JitterMs>,
+}
+
+/// Least and greatest delay that a jitter buffer aims at, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JitterMs {
+    /// The least, however even packets come.
+    pub min: u16,
+    /// The greatest, however uneven.
+    pub max: u16,
 }
 
 /// What a far end said of the audio it takes: packet length (RFC 8866 §6.4) and, of an Opus sender, RFC 7587 §6.1.

@@ -26,6 +26,9 @@ pub struct Peer {
     /// `srtp`: whether media with this peer is secured by SRTP with SDES keys (RFC 4568): `"off"` (default),
     /// `"optional"` (where the peer takes it, RFC 8643), `"required"`.
     pub srtp: Srtp,
+    /// `jitter_ms`: least and greatest delay that the jitter buffers of its legs aim at, as `{ min = 20, max = 200 }`
+    /// (the default); 0 to 500 each.
+    pub jitter_ms: JitterMs,
     /// `calls`: its calls at once; more get 503. Default no limit but the node's.
     pub calls: Option<u32>,
     /// `calls_per_second`: its new calls in a second; more get 503. Default no limit but the node's.
@@ -58,6 +61,18 @@ impl DtmfRule {
         matches!(self, Self::Auto | Self::Rfc4733)
     }
 }
+
+/// Least and greatest delay that a jitter buffer aims at, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JitterMs {
+    /// The least.
+    pub min: u16,
+    /// The greatest.
+    pub max: u16,
+}
+
+/// Greatest delay a jitter buffer may be asked for, in milliseconds: nobody converses beyond it.
+const JITTER_MS_MAX: u32 = 500;
 
 /// Whether a leg that could be relayed is repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +127,7 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
         headers: read_headers(table),
         repair: read_repair(table),
         srtp: read_srtp(table),
+        jitter_ms: read_jitter(table),
         calls: table.integer("calls", 1..=100_000).map(|found| found.value),
         calls_per_second: table.integer("calls_per_second", 1..=100_000).map(|found| found.value),
         refer_to: read_refer_to(table),
@@ -188,6 +204,19 @@ fn read_dtmf(table: &Table<'_>) -> DtmfRule {
         ("inband", DtmfRule::Inband),
     ];
     table.choice("dtmf", &words).map(|found| found.value).unwrap_or_default()
+}
+
+fn read_jitter(table: &Table<'_>) -> JitterMs {
+    let bounds = table.table("jitter_ms");
+    let ms = |key| bounds.integer(key, 0..=JITTER_MS_MAX).and_then(|found| u16::try_from(found.value).ok());
+    let (min, max) = (ms("min"), ms("max"));
+    if min.zip(max).is_some_and(|(min, max)| min > max) {
+        bounds.note(&bounds.at, "needs a `min` that is no greater than its `max`");
+    }
+    bounds.finish();
+    // Where one is given alone, the other's default gives way to it.
+    let least = min.unwrap_or(20.min(max.unwrap_or(20)));
+    JitterMs { min: least, max: max.unwrap_or(200.max(least)) }
 }
 
 fn read_srtp(table: &Table<'_>) -> Srtp {

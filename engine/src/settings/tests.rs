@@ -101,6 +101,7 @@ fn what_is_written_is_read() {
         codecs = ["pcma"]
         repair = "never"
         srtp = "required"
+        jitter_ms = { min = 40, max = 120 }
         session_expires = 0
         calls = 5
         calls_per_second = 2
@@ -148,6 +149,7 @@ fn what_is_written_is_read() {
     assert!(settings.media.rtcp_xr_always);
     let peer = settings.peer("p").unwrap();
     assert_eq!(peer.srtp, Srtp::Required);
+    assert_eq!((peer.jitter_ms.min, peer.jitter_ms.max), (40, 120));
     assert_eq!((peer.repair, peer.calls, peer.calls_per_second), (Repair::Never, Some(5), Some(2)));
     assert_eq!(peer.codecs[0].encoding, "PCMA");
     assert_eq!(settings.peer_for("::ffff:10.1.2.3".parse().unwrap()), Some(peer));

@@ -70,6 +70,16 @@ pub struct MediaTotals {
     pub reordered: u64,
     /// Frames made up.
     pub concealed: u64,
+    /// Lost frames restored from copies of them.
+    pub recovered: u64,
+    /// Samples at 8 kHz left out to catch up, and put in to fall back.
+    pub accelerated: u64,
+    /// See `accelerated`.
+    pub stretched: u64,
+    /// Breaks because a packet came too late.
+    pub underruns: u64,
+    /// Packets dropped because too much was held.
+    pub overruns: u64,
     /// Legs with media at the moment.
     pub legs: u64,
     /// Sum of what their jitter buffers aim at, in milliseconds.
@@ -95,6 +105,11 @@ impl MediaTotals {
         self.duplicate += leg.duplicate;
         self.reordered += leg.reordered;
         self.concealed += leg.concealed;
+        self.recovered += leg.recovered;
+        self.accelerated += leg.accelerated;
+        self.stretched += leg.stretched;
+        self.underruns += leg.underruns;
+        self.overruns += leg.overruns;
     }
 }
 

@@ -129,20 +129,7 @@ fn describe() {
         "baton_jitter_buffer_concealed_ratio",
         "Frames made up, of those played of a leg in a part of a call."
     );
-    counter!("baton_rtp_packets_total", "RTP packets by direction.");
-    counter!("baton_rtp_relayed_total", "RTP packets sent on without decoding.");
-    counter!("baton_rtp_lost_total", "RTP packets that never came.");
-    counter!("baton_rtp_late_total", "RTP packets that came after their turn.");
-    counter!("baton_rtp_duplicate_total", "RTP packets that came twice.");
-    counter!("baton_rtp_reordered_total", "RTP packets that came out of order.");
-    counter!("baton_rtp_malformed_total", "Packets that were no RTP or RTCP, or of no agreed payload type.");
-    counter!("baton_rtp_latch_rejected_total", "Packets refused by the gate against stolen streams.");
-    counter!("baton_srtp_auth_fail_total", "Packets of secured legs that were dropped, by reason.");
-    counter!("baton_rtp_stray_total", "Packets to a port that was nobody's.");
-    counter!("baton_rtp_dropped_total", "Packets for which the outbox had no slot.");
-    counter!("baton_rtp_unsent_total", "Packets that the system would not send.");
-    gauge!("baton_jitter_buffer_depth_seconds", "What a shard's jitter buffers aim at, on average.");
-    counter!("baton_jitter_buffer_concealed_frames_total", "Frames made up.");
+    describe_streams();
     histogram!("baton_media_tick_lateness_seconds", "How late media ticks ran.");
     counter!("baton_media_ticks_missed_total", "Media ticks that never ran.");
     counter!(
@@ -170,6 +157,32 @@ fn describe() {
     counter!("baton_panics_total", "Panics caught at the edge of a machine.");
     counter!("baton_process_cpu_seconds_total", "Processor time of the process.");
     gauge!("baton_process_resident_memory_bytes", "Memory of the process.");
+}
+
+fn describe_streams() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge};
+    counter!("baton_rtp_packets_total", "RTP packets by direction.");
+    counter!("baton_rtp_relayed_total", "RTP packets sent on without decoding.");
+    counter!("baton_rtp_lost_total", "RTP packets that never came.");
+    counter!("baton_rtp_late_total", "RTP packets that came after their turn.");
+    counter!("baton_rtp_duplicate_total", "RTP packets that came twice.");
+    counter!("baton_rtp_reordered_total", "RTP packets that came out of order.");
+    counter!("baton_rtp_malformed_total", "Packets that were no RTP or RTCP, or of no agreed payload type.");
+    counter!("baton_rtp_latch_rejected_total", "Packets refused by the gate against stolen streams.");
+    counter!("baton_srtp_auth_fail_total", "Packets of secured legs that were dropped, by reason.");
+    counter!("baton_rtp_stray_total", "Packets to a port that was nobody's.");
+    counter!("baton_rtp_dropped_total", "Packets for which the outbox had no slot.");
+    counter!("baton_rtp_unsent_total", "Packets that the system would not send.");
+    gauge!("baton_jitter_buffer_depth_seconds", "What a shard's jitter buffers aim at, on average.");
+    counter!("baton_jitter_buffer_concealed_frames_total", "Frames made up.");
+    counter!("baton_jitter_buffer_fec_recovered_frames_total", "Lost frames restored from copies of them.");
+    counter!(
+        "baton_jitter_buffer_accelerated_frames_total",
+        "Sound left out to catch up, in frames of 20 ms."
+    );
+    counter!("baton_jitter_buffer_stretched_frames_total", "Sound put in to fall back, in frames of 20 ms.");
+    counter!("baton_jitter_buffer_underruns_total", "Breaks because a packet came too late.");
+    counter!("baton_jitter_buffer_overruns_total", "Packets dropped because a second was held already.");
 }
 
 /// A counter that is told a sum and published as its steps.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::call::{
     AnswerMode, ByeRule, CallPeer, CallQueue, CallSettings, CallTimers, FlowSettings, OnAiFailure, SrtpPolicy,
 };
-use crate::media::{Dtmf, Prompt, PromptError, Prompts, Repair, SessionParams};
+use crate::media::{Dtmf, JitterMs, Prompt, PromptError, Prompts, Repair, SessionParams};
 use crate::queue::QueuesSettings;
 use crate::settings::{self, Settings, Sound};
 use crate::shard::{AdmissionPeer, AdmissionSettings, Network};
@@ -254,6 +254,7 @@ fn call_peer(peer: &settings::Peer) -> CallPeer {
             settings::Srtp::Optional => SrtpPolicy::Optional,
             settings::Srtp::Required => SrtpPolicy::Required,
         },
+        jitter_ms: Some(JitterMs { min: peer.jitter_ms.min, max: peer.jitter_ms.max }),
     }
 }
 

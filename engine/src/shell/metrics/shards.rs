@@ -196,7 +196,7 @@ struct MediaMetrics {
 }
 
 /// The counters that are one sum each, in the order in which `MediaMetrics::publish` sets them.
-const SUMS: [&str; 10] = [
+const SUMS: [&str; 15] = [
     "baton_rtp_relayed_total",
     "baton_rtp_lost_total",
     "baton_rtp_late_total",
@@ -207,7 +207,15 @@ const SUMS: [&str; 10] = [
     "baton_rtp_stray_total",
     "baton_rtp_dropped_total",
     "baton_jitter_buffer_concealed_frames_total",
+    "baton_jitter_buffer_fec_recovered_frames_total",
+    "baton_jitter_buffer_accelerated_frames_total",
+    "baton_jitter_buffer_stretched_frames_total",
+    "baton_jitter_buffer_underruns_total",
+    "baton_jitter_buffer_overruns_total",
 ];
+
+/// Samples of a frame of 20 ms, as which what was left out and put in is told.
+const FRAME_SAMPLES: u64 = 160;
 
 impl MediaMetrics {
     fn new(index: u16) -> Self {
@@ -242,6 +250,11 @@ impl MediaMetrics {
             stats.packets_stray,
             stats.outbox_dropped,
             media.concealed,
+            media.recovered,
+            media.accelerated / FRAME_SAMPLES,
+            media.stretched / FRAME_SAMPLES,
+            media.underruns,
+            media.overruns,
         ];
         self.sums.iter_mut().zip(sums).for_each(|(rising, sum)| rising.set(sum));
         self.legs.set(media.legs as f64);
