@@ -90,6 +90,11 @@ impl Detector {
         self.pressed
     }
 
+    /// The last block sounded like a key, or one is being pressed: enough to keep a sound back that may turn out to be one.
+    pub fn suspects(&self) -> bool {
+        self.hits > 0 || self.pressed.is_some()
+    }
+
     /// Takes the next sound; at most a block's length may bring more than one change, of which the last counts.
     pub fn told(&mut self, samples: &[i16]) -> Heard {
         let mut heard = Heard::default();

@@ -2,6 +2,7 @@
 //! Neither sockets nor media: inputs are told, actions are read.
 
 mod agents;
+mod alarms;
 mod digits;
 mod driver;
 mod ends;

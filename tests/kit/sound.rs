@@ -17,6 +17,7 @@ pub struct Mouth {
     pub number: u8,
     /// Says silence instead of its tone.
     pub quiet: bool,
+    muted: bool,
     tone: Tone,
     codec: Codec,
     encode: Encode,
@@ -38,6 +39,7 @@ impl Mouth {
         Self {
             number: 0,
             quiet: false,
+            muted: false,
             tone,
             codec: Codec::Pcmu,
             encode: Encode::new(Codec::Pcmu),
@@ -71,6 +73,11 @@ impl Mouth {
         self.next = None;
     }
 
+    /// Sends nothing from now on, whatever is agreed, or again.
+    pub fn mute(&mut self, now: Time, mute: bool) {
+        (self.muted, self.next) = (mute, self.next.map(|due| due.max(now)));
+    }
+
     /// When the next packet is due.
     pub fn next(&self) -> Option<Time> {
         self.next
@@ -94,6 +101,10 @@ impl Mouth {
             None => self.encode.append(&sound, &mut packet),
         }
         self.begun = true;
+        if self.muted {
+            self.stamp = self.stamp.wrapping_add(samples as u32 * self.codec.clock() / 8000);
+            return None;
+        }
         self.seq = self.seq.wrapping_add(1);
         self.stamp = self.stamp.wrapping_add(samples as u32 * self.codec.clock() / 8000);
         self.sent += 1;

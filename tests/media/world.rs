@@ -75,6 +75,8 @@ pub struct Phone {
     pub kind: Kind,
     pub ptime: u64,
     pub from: SocketAddr,
+    /// Where it listened at first, should it send from elsewhere later.
+    pub port: u16,
     pub seq: u16,
     pub time: u32,
     pub ssrc: u32,
@@ -269,6 +271,10 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64) -> Self {
+        Self::with(seed, SessionParams::default())
+    }
+
+    pub fn with(seed: u64, params: SessionParams) -> Self {
         let mut prompts = Prompts::new();
         for hz in [HOLD_HZ, NOTICE_HZ] {
             let mut sound = vec![0; 8000];
@@ -277,7 +283,7 @@ impl World {
         }
         Self {
             now_ms: 7,
-            session: Session::new(seed, SessionParams::default(), Rc::new(prompts)),
+            session: Session::new(seed, params, Rc::new(prompts)),
             phones: Vec::new(),
             events: Vec::new(),
             on_the_way: Vec::new(),
@@ -333,6 +339,7 @@ impl World {
             kind,
             ptime,
             from: SocketAddr::from(([127, 0, 0, 1], 4000 + leg.0 * 2)),
+            port: 4000 + leg.0 * 2,
             // Both wraps come early.
             seq: 65_500,
             time: u32::MAX - 20_000,
@@ -451,8 +458,9 @@ impl World {
                     comes.open(&got.bytes).expect("a secured leg is sent nothing that is not genuine");
             }
             let reports = (200..=204).contains(&got.bytes[1]);
-            let usual = SocketAddr::new(to.ip(), phone.from.port() + u16::from(lane == Lane::Rtcp));
-            assert!(to == usual || reports && Some(to) == phone.rtcp_from, "{to}");
+            let [first, now] = [phone.port, phone.from.port()]
+                .map(|port| SocketAddr::new(to.ip(), port + u16::from(lane == Lane::Rtcp)));
+            assert!(to == first || to == now || reports && Some(to) == phone.rtcp_from, "{to}");
             if reports {
                 phone.report_to = Some(to);
                 phone.reports.push(got);

@@ -22,6 +22,7 @@ use crate::call::settings::CallSettings;
 use crate::call::state::State;
 use crate::call::timeline::Timeline;
 use crate::call::timers::Timers;
+use crate::call::watching::Alarm;
 use crate::call::{Action, EndReason, Header, Input, KeySource, LegEnd, Moment, Role, SipEvent, Timer};
 use crate::key::{CallKey, LegId};
 use crate::media::{MediaEvent, Order, Prompt};
@@ -108,6 +109,8 @@ pub struct Call {
     /// Queues entered one after the other without a person between.
     pub(super) hops: u32,
 
+    #[serde(skip)]
+    pub(super) alarms: VecDeque<Alarm>,
     #[serde(skip)]
     pub(super) actions: VecDeque<Action>,
     /// `Action::End` has been asked for.
@@ -215,6 +218,7 @@ impl Call {
             press: None,
             withheld: false,
             hops: 0,
+            alarms: VecDeque::new(),
             actions: VecDeque::new(),
             over: false,
         };
@@ -286,6 +290,7 @@ impl Call {
                 Timer::Announcement => self.announced(now),
                 Timer::CallerProbe => self.caller_probe_due(now),
                 Timer::FarProbe => self.far_probe_due(now),
+                Timer::Remedy => self.remedy_due(now),
                 Timer::WindDown => self.wound_down(),
             }
         }
@@ -320,8 +325,8 @@ impl Call {
             SipEvent::Info { request, content_type, body } => {
                 self.info(now, id, request, &content_type, &body);
             }
-            // We send no re-INVITE: one stream to the caller serves whoever stands behind it.
-            SipEvent::Reanswered { .. } | SipEvent::Rerefused { .. } => self.counters.late_events += 1,
+            SipEvent::Reanswered { sdp } => self.reanswered(now, id, sdp.as_deref()),
+            SipEvent::Rerefused { .. } => self.reanswered(now, id, None),
             event => match role {
                 Role::Caller => self.caller_event(now, event),
                 Role::Ai => self.ai_event(now, id, event),
@@ -337,6 +342,9 @@ impl Call {
             MediaEvent::Silent { leg } => self.leg_silent(now, leg),
             MediaEvent::Heard { leg } => self.leg_heard(leg),
             MediaEvent::Digit { leg, digit } => self.pressed(now, leg, digit, Way::Media),
+            MediaEvent::Alarm { leg, kind } => self.alarmed(now, leg, kind),
+            MediaEvent::AlarmOver { leg, kind } => self.alarm_over(now, leg, kind),
+            MediaEvent::ResponseGap { leg, ms } => self.answered_after(leg, ms),
             MediaEvent::TailEnded => self.note(now, Moment::HoldHeard),
             MediaEvent::AgentHeard { leg } => self.note(now, Moment::AgentHeard { leg }),
             MediaEvent::PromptEnded => self.announced(now),

@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
+use crate::call::leg::LEGS_KEPT;
 use crate::call::timers::Timer;
+use crate::call::watching::{AlarmCount, Gaps};
+use crate::key::LegId;
+use crate::media::AlarmKind;
 
 /// How a handoff was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -91,6 +95,12 @@ pub struct Counters {
     pub returns_to_ai: u64,
     /// Digits the caller pressed; which ones is not kept.
     pub digits: u64,
+    /// Alarms about the sound of legs: at most four kinds for each leg of the call.
+    pub alarms: Vec<AlarmCount>,
+    /// Sessions offered once more to a leg that was not heard.
+    pub reoffers: u64,
+    /// How long the AI took to answer.
+    pub ai_silence: Gaps,
     /// Presses of the escape digit that began a handoff.
     pub escapes: u64,
     /// INFOs that were no digit, or none that can be read (400, 415).
@@ -106,6 +116,19 @@ pub struct Counters {
 impl Counters {
     pub(crate) fn fired(&mut self, timer: Timer) {
         self.timers[timer as usize] += 1;
+    }
+
+    /// Counts an alarm; whether it is the first of its kind on this leg.
+    pub(crate) fn alarmed(&mut self, leg: LegId, kind: AlarmKind) -> bool {
+        if let Some(known) = self.alarms.iter_mut().find(|other| (other.leg, other.kind) == (leg, kind)) {
+            known.count += 1;
+            return false;
+        }
+        if self.alarms.len() == LEGS_KEPT * AlarmKind::COUNT {
+            return false;
+        }
+        self.alarms.push(AlarmCount { leg, kind, count: 1 });
+        true
     }
 
     pub(crate) fn handed_off(&mut self, method: HandoffMethod, completed: bool, reason: &'static str) {

@@ -68,7 +68,7 @@ impl Call {
         }
     }
 
-    fn update_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
+    pub(super) fn update_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
         let config = self.config_of(id, media);
         let Some(leg) = self.leg_mut(id) else { return };
         let (before, after) = (leg.held, !config.send);

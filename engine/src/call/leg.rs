@@ -11,6 +11,7 @@ use baton_signaling::sdp::{Capabilities, LocalSession, Negotiated};
 
 use crate::call::call::Call;
 use crate::call::record::LegSnapshot;
+use crate::call::watching::Remedy;
 use crate::call::{Action, LegEnd, Moment, NoPort, Timer};
 use crate::key::LegId;
 use crate::media::{LegConfig, Order, StreamFigures};
@@ -32,6 +33,17 @@ pub enum Role {
     Ai,
     /// A person's.
     Agent,
+}
+
+impl Role {
+    /// Its name in metrics and logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Ai => "ai",
+            Self::Agent => "agent",
+        }
+    }
 }
 
 /// Where a leg stands.
@@ -82,6 +94,8 @@ pub(crate) struct Leg {
     pub(crate) held: bool,
     /// What its stream was like, once it is over.
     pub(crate) media: Option<StreamFigures>,
+    /// What has been tried where its sound is missed.
+    pub(crate) remedy: Remedy,
     pub(crate) began: Time,
     pub(crate) answered: Option<Time>,
     pub(crate) ended: Option<Time>,
@@ -104,6 +118,7 @@ impl Leg {
             silent: false,
             held: false,
             media: None,
+            remedy: Remedy::default(),
             began: now,
             answered: None,
             ended: None,

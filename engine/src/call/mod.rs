@@ -27,6 +27,7 @@ mod stay;
 mod target;
 mod timeline;
 mod timers;
+mod watching;
 
 pub use call::{Call, Incoming};
 pub use context::{Context, Entry as ContextEntry, Losses, Source as ContextSource};
@@ -44,6 +45,7 @@ pub use settings::{
 pub use state::State;
 pub use timeline::{Entry, LegEnd, Masked, Moment, TIMELINE_MAX, Timeline};
 pub use timers::Timer;
+pub use watching::{Alarm, AlarmCount, Gaps};
 
 use std::time::Duration;
 

@@ -141,6 +141,8 @@ pub struct CallTimers {
     pub ai_answer: Duration,
     /// Without a packet until a leg is silent; also between two looks at a silent caller that still answers OPTIONS.
     pub media: Duration,
+    /// Something wrong with a leg's sound until an alarm, and again until the session is offered to it once more.
+    pub one_way: Duration,
     /// Most that is still played of the AI's sentence when a person has answered, in milliseconds.
     pub ai_tail_ms: u32,
 }
@@ -151,6 +153,7 @@ impl Default for CallTimers {
             ai_provisional: Duration::from_secs(2),
             ai_answer: Duration::from_secs(10),
             media: Duration::from_secs(30),
+            one_way: Duration::from_secs(2),
             ai_tail_ms: 1500,
         }
     }

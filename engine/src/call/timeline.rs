@@ -7,6 +7,7 @@ use baton_signaling::Time;
 use crate::call::state::State;
 use crate::call::{EndReason, Timer};
 use crate::key::LegId;
+use crate::media::AlarmKind;
 
 /// Most entries kept; a plain call has about ten, a handoff over five agents about forty.
 pub const TIMELINE_MAX: usize = 256;
@@ -61,6 +62,12 @@ pub enum Moment {
     Announcement,
     /// A digit was pressed; which one is not kept, and shown as `*`.
     Digit { leg: LegId, digit: Masked },
+    /// Something is wrong with a leg's sound.
+    Alarm { leg: LegId, kind: AlarmKind },
+    /// What was wrong has come right.
+    AlarmOver { leg: LegId, kind: AlarmKind },
+    /// Its session was offered to a leg once more.
+    Reoffered { leg: LegId },
     /// A timer fired.
     TimerFired { timer: Timer },
     /// The call's end.

@@ -29,13 +29,15 @@ pub enum Timer {
     CallerProbe,
     /// Life on the side behind the caller.
     FarProbe,
+    /// The time to offer its session once more to a leg that is not heard.
+    Remedy,
     /// The last words of legs that are being ended.
     WindDown,
 }
 
 impl Timer {
     /// How many there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 
     /// All, in the order of their places in the array.
     pub const ALL: [Self; Self::COUNT] = [
@@ -49,6 +51,7 @@ impl Timer {
         Self::Announcement,
         Self::CallerProbe,
         Self::FarProbe,
+        Self::Remedy,
         Self::WindDown,
     ];
 
@@ -65,6 +68,7 @@ impl Timer {
             Self::Announcement => "announcement",
             Self::CallerProbe => "caller_probe",
             Self::FarProbe => "far_probe",
+            Self::Remedy => "remedy",
             Self::WindDown => "wind_down",
         }
     }

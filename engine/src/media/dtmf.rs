@@ -1,6 +1,6 @@
 //! Key presses as telephone-events (RFC 4733): recognised once per press, and made anew toward the other leg.
 //!
-//! It leaves out tones in the sound itself, both hearing and making them.
+//! It leaves out tones in the sound itself: they are heard in `hearing.rs` and made in `outgoing.rs`, press by press as here.
 
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const PAUSE_MS: u32 = 60;
 const LOST_AFTER: Duration = Duration::from_millis(300);
 /// The end of a press is sent this often (RFC 4733 §2.5.1.4).
 const ENDS: u8 = 3;
+/// A press that was ordered (it came as INFO) and is heard in the media within this is one press.
+const SAME_PRESS: Duration = Duration::from_millis(700);
 /// Loudness of a press we make ourselves, in dBm0 below zero.
 const VOLUME: u8 = 10;
 
@@ -119,12 +121,14 @@ pub(crate) struct EventSender {
     queued: usize,
     active: Option<Active>,
     pause_ms: u32,
+    /// The press ordered last: it may be heard in the media as well.
+    ordered: Option<(Dtmf, Time)>,
 }
 
 impl EventSender {
     /// Nothing to send.
     pub(crate) fn new() -> Self {
-        Self { queue: [Dtmf(0); QUEUE_MAX], queued: 0, active: None, pause_ms: 0 }
+        Self { queue: [Dtmf(0); QUEUE_MAX], queued: 0, active: None, pause_ms: 0, ordered: None }
     }
 
     /// A press or a pause after one is under way.
@@ -133,7 +137,12 @@ impl EventSender {
     }
 
     /// Queues a press of standard length; false if the queue is full.
-    pub(crate) fn press(&mut self, digit: Dtmf) -> bool {
+    pub(crate) fn press(&mut self, now: Time, digit: Dtmf) -> bool {
+        self.ordered = Some((digit, now));
+        self.queue_up(digit)
+    }
+
+    fn queue_up(&mut self, digit: Dtmf) -> bool {
         if self.queued == QUEUE_MAX {
             return false;
         }
@@ -150,12 +159,13 @@ impl EventSender {
             active.length_ms = seen.ended_ms.map(|ms| ms.max(PRESS_MS_MIN));
             return true;
         }
-        if !seen.began {
+        let same = |at: Time| now.saturating_duration_since(at) < SAME_PRESS;
+        if !seen.began || self.ordered.is_some_and(|(digit, at)| digit == seen.digit && same(at)) {
             return true;
         }
         if self.is_busy() {
             // The press before is still being sent: this one follows with the standard length.
-            return self.press(seen.digit);
+            return self.queue_up(seen.digit);
         }
         let length_ms = seen.ended_ms.map(|ms| ms.max(PRESS_MS_MIN));
         self.begin(seen.digit, seen.volume, length_ms, now);
@@ -250,7 +260,7 @@ mod tests {
     #[test]
     fn a_press_of_ours_grows_and_ends_three_times() {
         let mut sender = EventSender::new();
-        sender.press(Dtmf(3));
+        sender.press(Time::ZERO, Dtmf(3));
         let sent = send(&mut sender, 30, 48_000);
         let durations: Vec<u16> = sent.iter().map(|(_, event, _)| event.duration / 960).collect();
         assert_eq!(durations, [1, 2, 3, 4, 5, 6, 7, 8, 8, 8]);
@@ -275,8 +285,20 @@ mod tests {
     }
 
     #[test]
+    fn a_press_that_was_ordered_and_is_then_heard_is_sent_once() {
+        let mut sender = EventSender::new();
+        sender.press(Time::ZERO, Dtmf(5));
+        let heard = Seen { began: true, digit: Dtmf(5), volume: 9, ended_ms: None };
+        assert!(sender.mirror(Time::from_millis(150), heard));
+        let ends = send(&mut sender, 60, 8000).iter().filter(|(_, event, _)| event.end).count();
+        assert_eq!(ends, 3);
+        assert!(sender.mirror(Time::from_secs(2), heard));
+        assert!(sender.is_busy(), "later it is another press");
+    }
+
+    #[test]
     fn more_presses_than_anyone_types_ahead_are_refused() {
         let mut sender = EventSender::new();
-        assert_eq!((0..20).filter(|n| sender.press(Dtmf(n % 10))).count(), QUEUE_MAX);
+        assert_eq!((0..20).filter(|n| sender.press(Time::ZERO, Dtmf(n % 10))).count(), QUEUE_MAX);
     }
 }

@@ -41,12 +41,22 @@ pub(crate) struct Latch {
     rtcp: Option<(SocketAddr, Time)>,
     /// Nothing has come from the address named last: it may take the stream back at once.
     open: bool,
+    /// The stream has been missed: another one from a host that is known may take its place, once.
+    movable: bool,
 }
 
 impl Latch {
     /// A gate that lets the address of the SDP in at once.
     pub(crate) fn new(named: Option<SocketAddr>) -> Self {
-        Self { named, source: None, heard: Time::ZERO, candidate: None, rtcp: None, open: true }
+        Self {
+            named,
+            source: None,
+            heard: Time::ZERO,
+            candidate: None,
+            rtcp: None,
+            open: true,
+            movable: false,
+        }
     }
 
     /// A new offer or answer: the address it names is let in at once. The old source is sent to until then only if
@@ -55,7 +65,18 @@ impl Latch {
         if self.named != named {
             (self.source, self.rtcp) = (None, None);
         }
-        (self.named, self.open, self.candidate) = (named, true, None);
+        (self.named, self.open, self.candidate, self.movable) = (named, true, None, false);
+    }
+
+    /// The stream has been missed for so long that its sender may have begun anew: a new stream (another SSRC) is let in
+    /// too, by the same rules, from the host of the old one or of the SDP, and once.
+    pub(crate) fn allow_move(&mut self) {
+        self.movable = true;
+    }
+
+    fn may_move_to(&self, from: SocketAddr) -> bool {
+        let hosts = [self.source.map(|(source, _)| source), self.named];
+        self.movable && hosts.iter().flatten().any(|known| known.ip() == from.ip())
     }
 
     /// Whether a packet is the far end's.
@@ -73,7 +94,7 @@ impl Latch {
             }
             (self.source, self.heard) = (Some((from, ssrc)), now);
             if !known {
-                self.candidate = None;
+                (self.candidate, self.movable) = (None, false);
             }
             return true;
         }
@@ -85,7 +106,7 @@ impl Latch {
         if let Some((_, ours)) = self.source {
             // A far end behind a NAT that forgot its binding comes back with the stream it had.
             let silent = now.saturating_duration_since(self.heard) >= ALIVE;
-            if !silent || !self.open && ssrc != ours {
+            if !silent || !self.open && ssrc != ours && !self.may_move_to(from) {
                 return false;
             }
         }
@@ -185,6 +206,19 @@ mod tests {
         latch.accept(ms(0), at(1), A, PT);
         assert!((0..10).all(|n| !latch.accept(ms(3000 + n * 20), at(2), B, PT)));
         assert_eq!((0..10).filter(|n| latch.accept(ms(4000 + n * 20), at(2), A, PT)).count(), 7);
+    }
+
+    #[test]
+    fn a_stream_that_is_missed_may_be_replaced_once_from_its_own_host() {
+        let mut latch = Latch::new(Some(at(1)));
+        latch.accept(ms(0), at(1), A, PT);
+        latch.allow_move();
+        assert!((0..10).all(|n| !latch.accept(ms(1000 + n * 20), at(2), B, PT)), "it may live yet");
+        let stranger = SocketAddr::from(([127, 0, 0, 9], 2));
+        assert!((0..10).all(|n| !latch.accept(ms(3000 + n * 20), stranger, B, PT)));
+        assert_eq!((0..10).filter(|n| latch.accept(ms(4000 + n * 20), at(2), B, PT)).count(), 7);
+        assert_eq!(latch.remote(), Some(at(2)));
+        assert!((0..10).all(|n| !latch.accept(ms(8000 + n * 20), at(3), A, PT)), "only once");
     }
 
     #[test]

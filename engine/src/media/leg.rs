@@ -4,13 +4,16 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use baton_codecs::CodecError;
+use baton_codecs::loudness::Leveler;
 use baton_signaling::Time;
 
 use super::coder::Codec;
 use super::dtmf::EventReceiver;
 use super::figures::{Looks, Now, StreamFigures, Stretch, Sums};
+use super::hearing::{Tones, leveler};
 use super::jitter::{Bounds, Jitter};
 use super::latch::Latch;
 use super::outgoing::Outgoing;
@@ -19,6 +22,8 @@ use super::repair::LossWatch;
 use super::report::Reports;
 use super::secure::Secure;
 use super::session::{Lane, LegStats, SessionParams};
+use super::talk::Talk;
+use super::watch::Watch;
 use super::{JitterMs, LegConfig, Payload, Repair, TelephoneEvent};
 use crate::key::LegId;
 use crate::rtp::fates::Fates;
@@ -62,6 +67,18 @@ pub(crate) struct Leg {
     /// Its last audio packet had two channels.
     pub(crate) stereo: bool,
     pub(crate) watch: LossWatch,
+    /// Its last RTP packet, and whether that said that its sender is silent.
+    pub(crate) last_packet: Option<Time>,
+    pub(crate) pausing: bool,
+    /// There was sound in what came since the last tick.
+    pub(crate) varied: bool,
+    /// Where the loud part of its last tick began and ended, if it was decoded.
+    pub(crate) edges: Option<(Duration, Duration)>,
+    pub(crate) talk: Talk,
+    pub(crate) sound_watch: Watch,
+    /// Listens for digits in its sound, where they come so.
+    pub(crate) tones: Option<Box<Tones>>,
+    pub(crate) leveler: Option<Leveler>,
     duplicate: u64,
     reordered: u64,
 }
@@ -80,9 +97,9 @@ impl Leg {
         let Ok(secure) = Secure::new(config.srtp.as_ref()) else { return Ok(None) };
         let jitter = jitter(codec, &config, params);
         let mut outgoing = Outgoing::new(codec, codec.encoder(params)?, draw);
-        outgoing.configure(config.payload.number, config.telephone_event, config.ptime_ms);
         let mut reports = Reports::new(cname, params.ntp_at_zero);
         reports.configure(&config, params.extended_reports);
+        outgoing.configure(&config);
         Ok(Some(Self {
             id,
             codec,
@@ -109,6 +126,14 @@ impl Leg {
             units: 0,
             stereo: false,
             watch: LossWatch::default(),
+            last_packet: None,
+            pausing: false,
+            varied: false,
+            edges: None,
+            talk: Talk::default(),
+            sound_watch: Watch::new(params.one_way),
+            tones: Tones::of(&config),
+            leveler: leveler(id, params),
             duplicate: 0,
             reordered: 0,
             config,
@@ -133,7 +158,11 @@ impl Leg {
         debug_assert!(secured.is_ok(), "negotiated keys fit their suite");
         self.latch.update(config.remote);
         self.reports.configure(&config, params.extended_reports);
-        self.outgoing.configure(config.payload.number, config.telephone_event, config.ptime_ms);
+        self.outgoing.configure(&config);
+        if Tones::of(&config).is_some() != self.tones.is_some() {
+            self.tones = Tones::of(&config);
+        }
+        self.sound_watch.restart();
         if !config.send {
             self.outgoing.pause();
         }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use baton_codecs::telephone_event::{event_of, key_of};
 use serde::{Deserialize, Serialize};
 
+use super::watch::AlarmKind;
 use crate::key::LegId;
 use crate::rtp::srtp::SrtpKeys;
 
@@ -249,6 +250,27 @@ pub enum MediaEvent {
         leg: LegId,
         /// The digit.
         digit: Dtmf,
+    },
+    /// Something has been wrong with a leg's sound for [`super::SessionParams::one_way`]; told once, until it is over.
+    Alarm {
+        /// The leg.
+        leg: LegId,
+        /// What is wrong.
+        kind: AlarmKind,
+    },
+    /// What an [`MediaEvent::Alarm`] said is wrong no longer.
+    AlarmOver {
+        /// The leg.
+        leg: LegId,
+        /// What was wrong.
+        kind: AlarmKind,
+    },
+    /// Whoever stands behind the caller has answered the caller's words; told for each turn in which nobody interrupted.
+    ResponseGap {
+        /// Who answered.
+        leg: LegId,
+        /// From the end of the caller's words to the first sound of the answer, in milliseconds.
+        ms: u32,
     },
     /// The AI's sentence is over (or cut) and the caller now hears the hold audio.
     TailEnded,

@@ -5,12 +5,15 @@
 
 use std::ops::Range;
 
+use baton_codecs::dtmf::tone_of;
+use baton_codecs::telephone_event::TelephoneEvent as TelephoneEventPayload;
+use baton_codecs::tone::Tone;
 use baton_signaling::Time;
 
-use super::TelephoneEvent;
 use super::coder::{Codec, FRAME_SAMPLES_MAX, SoundEncoder, TICK_SAMPLES_MAX};
 use super::dtmf::EventSender;
 use super::ring::PAYLOAD_BYTES_MAX;
+use super::{Digits, LegConfig, TelephoneEvent};
 use crate::key::LegId;
 use crate::rtp::packet::{HEADER_BYTES, Header};
 use crate::rtp::{PayloadType, RtpTime, Seq, Ssrc};
@@ -58,6 +61,9 @@ pub(crate) struct Outgoing {
     codec: Codec,
     payload_type: PayloadType,
     event: Option<TelephoneEvent>,
+    /// Presses are sent as tones in the sound.
+    tones: bool,
+    tone: Option<Tone>,
     ptime_ms: u8,
     encoder: SoundEncoder,
     fifo: Box<[i16]>,
@@ -84,6 +90,8 @@ impl Outgoing {
             codec,
             payload_type: PayloadType(0),
             event: None,
+            tones: false,
+            tone: None,
             ptime_ms: 20,
             encoder,
             fifo: vec![0; FRAME_SAMPLES_MAX + TICK_SAMPLES_MAX].into(),
@@ -103,14 +111,15 @@ impl Outgoing {
     }
 
     /// Takes payload numbers and packet length from an offer or answer.
-    pub(crate) fn configure(&mut self, payload: u8, event: Option<TelephoneEvent>, ptime_ms: u8) {
-        self.payload_type = PayloadType(payload);
-        if event.is_none() {
+    pub(crate) fn configure(&mut self, config: &LegConfig) {
+        self.payload_type = PayloadType(config.payload.number);
+        self.event = config.telephone_event;
+        self.tones = self.event.is_none() && config.digits == Digits::Tones;
+        if !self.takes_digits() {
             // Presses that can no longer be sent would hold up relaying.
             self.events = EventSender::new();
         }
-        self.event = event;
-        let ptime_ms = self.codec.ptime_ms(ptime_ms);
+        let ptime_ms = self.codec.ptime_ms(config.ptime_ms);
         if ptime_ms != self.ptime_ms {
             (self.ptime_ms, self.filled, self.running) = (ptime_ms, 0, false);
         }
@@ -133,8 +142,8 @@ impl Outgoing {
     }
 
     /// Key presses can be sent.
-    pub(crate) fn takes_events(&self) -> bool {
-        self.event.is_some()
+    pub(crate) fn takes_digits(&self) -> bool {
+        self.event.is_some() || self.tones
     }
 
     /// Milliseconds of sound in a packet of ours.
@@ -199,12 +208,40 @@ impl Outgoing {
         }
     }
 
+    /// Puts what belongs to a press into a frame, in place of its sound.
+    fn put_tone(&mut self, now: Time, frame: usize) {
+        let busy = self.events.is_busy();
+        let sound = &mut self.fifo[..frame];
+        let next = self.events.next(now, u32::from(self.ptime_ms), 8000);
+        let event = next.and_then(|next| TelephoneEventPayload::parse(&next.payload).ok());
+        if let (Some(next), Some(event)) = (next, event) {
+            if next.first {
+                self.tone = Some(tone_of(event.event));
+            }
+            match &mut self.tone {
+                Some(tone) => tone.fill(sound),
+                None => sound.fill(0),
+            }
+            if event.end {
+                // Its repeats are for packets that may be lost: here they are the beginning of the pause.
+                self.tone = None;
+            }
+        } else if busy {
+            sound.fill(0);
+        }
+    }
+
     fn send_frame(&mut self, now: Time, frame: usize, send: &mut impl FnMut(&[u8])) {
         let mut packet = [0; HEADER_BYTES + PAYLOAD_BYTES_MAX];
         let frame_ms = u32::from(self.ptime_ms);
         let event = match self.event {
             Some(event) => self.events.next(now, frame_ms, event.clock).map(|next| (event.number, next)),
-            None => None,
+            None => {
+                if self.tones {
+                    self.put_tone(now, frame);
+                }
+                None
+            }
         };
         let (start, end) = (self.time, self.time.plus(self.units(frame_ms)));
         let mut header = Header {

@@ -7,8 +7,10 @@
 //! longer than that. Between the two nothing is changed. Outside, pitch periods are left out or repeated
 //! ([`baton_codecs::stretch`]) until it is so again.
 
+use std::time::Duration;
+
 use baton_codecs::comfort_noise::Noise;
-use baton_codecs::level::{GateSettings, SpeechGate};
+use baton_codecs::level::{Activity, GateSettings, SpeechGate};
 use baton_codecs::stretch::{self, Alike};
 use baton_signaling::Time;
 
@@ -20,6 +22,8 @@ use super::ring::PAYLOAD_BYTES_MAX;
 const PAST: usize = stretch::BEFORE;
 /// Decoded sound kept between ticks: the longest Opus payload (120 ms) behind an unfinished tick.
 const READY_MAX: usize = 960 + TICK_SAMPLES_MAX;
+/// No buffer holds more than a second.
+const LAG_MS_MAX: i64 = 1000;
 /// Quiet for a frame: the pauses between words are long enough to trim.
 const QUIET_SAMPLES_MIN: u32 = 160;
 /// The next packet may be taken this much before the target, in milliseconds: [`super::delay`]'s margin.
@@ -304,6 +308,18 @@ impl Playout {
     /// Drops decoded sound that was not played yet: the packets after it go another way.
     pub(crate) fn drop_decoded(&mut self) {
         self.filled = 0;
+    }
+
+    /// How long ago the sound of this tick came in, reckoned by the fastest packets.
+    pub(crate) fn lag(&self, now: Time, tick: Duration) -> Duration {
+        let held_ms = self.filled as i64 / 8;
+        let behind = self.jitter.late_ms(now).unwrap_or(0) + held_ms;
+        Duration::from_millis(behind.clamp(0, LAG_MS_MAX).unsigned_abs()) + tick
+    }
+
+    /// What the speech gate says of the last frame.
+    pub(crate) fn activity(&self) -> Activity {
+        self.gate.activity()
     }
 
     /// Somebody speaks, or has paused for less than 300 ms.

@@ -6,6 +6,7 @@ use std::fmt;
 
 use baton_codecs::Rate;
 use baton_codecs::fade::{Ramp, mix};
+use baton_codecs::loudness::level_whole;
 use baton_codecs::resample::Resampler;
 
 use super::Prompt;
@@ -45,6 +46,8 @@ pub const PROMPT_SECONDS_MAX: usize = 600;
 #[derive(Debug, Default)]
 pub struct Prompts {
     sounds: Vec<Box<[i16]>>,
+    /// Loudness to which each is brought as it comes, in dBov.
+    loudness_dbov: Option<i8>,
 }
 
 impl Prompts {
@@ -53,13 +56,22 @@ impl Prompts {
         Self::default()
     }
 
+    /// None yet; each will be brought to this loudness, in dBov, within the limits of [`baton_codecs::loudness`].
+    pub fn levelled(loudness_dbov: Option<i8>) -> Self {
+        Self { loudness_dbov, ..Self::default() }
+    }
+
     /// Adds mono PCM at 8 kHz. Errors: [`PromptError::Length`], [`PromptError::TooMany`].
     pub fn add_pcm(&mut self, samples: &[i16]) -> Result<Prompt, PromptError> {
         if samples.is_empty() || samples.len() > PROMPT_SECONDS_MAX * 8000 {
             return Err(PromptError::Length);
         }
         let number = u16::try_from(self.sounds.len()).map_err(|_| PromptError::TooMany)?;
-        self.sounds.push(samples.into());
+        let mut sound: Box<[i16]> = samples.into();
+        if let Some(target) = self.loudness_dbov {
+            level_whole(&mut sound, f32::from(target));
+        }
+        self.sounds.push(sound);
         Ok(Prompt(number))
     }
 

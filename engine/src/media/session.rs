@@ -21,6 +21,8 @@ use super::ring::PAYLOAD_BYTES_MAX;
 use super::scene::Scene;
 use super::secure::SrtpFaults;
 use super::segment::Parts;
+use super::talk::ResponseGap;
+use super::watching::{look, looks_loud};
 use super::{Digits, Dtmf, LegConfig, MediaEvent, Order, Prompts};
 use crate::key::LegId;
 use crate::rtp::packet::HEADER_BYTES;
@@ -46,6 +48,11 @@ pub trait Sink {
 pub struct SessionParams {
     /// Time without RTP and RTCP after which [`MediaEvent::Silent`] is told.
     pub media_timeout: Duration,
+    /// How long something is wrong with a leg's sound until [`MediaEvent::Alarm`] is told.
+    pub one_way: Duration,
+    /// Loudness to which the AI and people are brought for the caller, in dBov; `None`: they stay as they are. Only sound
+    /// that is decoded anyway.
+    pub loudness_dbov: Option<i8>,
     /// Least delay of a jitter buffer, in milliseconds.
     pub jitter_ms_min: u16,
     /// Greatest delay a jitter buffer aims at, in milliseconds.
@@ -66,6 +73,8 @@ impl Default for SessionParams {
     fn default() -> Self {
         Self {
             media_timeout: Duration::from_secs(30),
+            one_way: Duration::from_secs(2),
+            loudness_dbov: None,
             jitter_ms_min: 20,
             jitter_ms_max: 200,
             complexity: 5,
@@ -168,6 +177,9 @@ pub struct Session {
     pub(super) caller_ready: bool,
     /// The digit that is not passed on when the caller presses it.
     withheld: Option<Dtmf>,
+    pub(super) response: ResponseGap,
+    /// Whose answers `response` is about.
+    pub(super) answering: Option<LegId>,
     pub(super) counters: Counters,
     pub(super) events: Events,
     pub(super) parts: Parts,
@@ -228,6 +240,8 @@ impl Session {
             scene: Scene::default(),
             caller_ready: false,
             withheld: None,
+            response: ResponseGap::default(),
+            answering: None,
             counters: Counters::default(),
             events: Events(VecDeque::with_capacity(EVENTS_MAX), 0),
             parts: Parts::default(),
@@ -292,7 +306,7 @@ impl Session {
             Order::Dtmf { leg, digit } => {
                 let taken = self
                     .leg_mut(leg)
-                    .is_some_and(|leg| leg.outgoing.takes_events() && leg.outgoing.events.press(digit));
+                    .is_some_and(|leg| leg.outgoing.takes_digits() && leg.outgoing.events.press(now, digit));
                 self.counters.digits_dropped += u64::from(!taken);
             }
             Order::Withhold { digit } => self.withheld = digit,
@@ -395,6 +409,7 @@ impl Session {
         self.counters.packets_received += 1;
         self.was_heard(now, at);
         let leg = &mut self.legs[at];
+        (leg.last_packet, leg.pausing) = (Some(now), number == COMFORT_NOISE);
         if !std::mem::replace(&mut leg.packet_told, true) {
             self.events.push(MediaEvent::FirstPacket { leg: leg.id });
         }
@@ -413,6 +428,8 @@ impl Session {
             }
             None => {
                 leg.measure(now, view.payload());
+                let (varied, pausing) = look(leg.codec, view.payload());
+                (leg.varied, leg.pausing) = (leg.varied || varied, pausing);
                 leg.playout.jitter.delay.handle(now, view.time());
                 let passing = Passing {
                     from: leg.id,
@@ -436,7 +453,9 @@ impl Session {
         }
         match rtcp::parse_of(packet, leg.outgoing.ssrc, leg.far) {
             Some(report) => {
+                let highest = report.block.map(|block| block.highest);
                 leg.handle_report(now, lane, from, report);
+                self.watch_report(at, highest);
                 self.was_heard(now, at);
             }
             None => self.counters.packets_malformed += 1,
@@ -452,7 +471,7 @@ impl Session {
     }
 
     /// A key was pressed: told once, and made anew for the party at the other end.
-    fn handle_digit(&mut self, now: Time, at: usize, seen: Seen) {
+    pub(super) fn handle_digit(&mut self, now: Time, at: usize, seen: Seen) {
         let id = self.legs[at].id;
         if seen.began {
             self.events.push(MediaEvent::Digit { leg: id, digit: seen.digit });
@@ -461,16 +480,16 @@ impl Session {
             return;
         }
         let Some(to) = self.listener_of(id).and_then(|to| self.leg_mut(to)) else { return };
-        if to.config.digits == Digits::Info && !to.outgoing.takes_events() {
+        if to.config.digits == Digits::Info && !to.outgoing.takes_digits() {
             // The call has been told, and sends it.
             return;
         }
-        let taken = to.outgoing.takes_events() && to.outgoing.events.mirror(now, seen);
+        let taken = to.outgoing.takes_digits() && to.outgoing.events.mirror(now, seen);
         self.counters.digits_dropped += u64::from(!taken && seen.began);
     }
 
     /// Who hears a leg, of the two that are bridged.
-    fn listener_of(&self, id: LegId) -> Option<LegId> {
+    pub(super) fn listener_of(&self, id: LegId) -> Option<LegId> {
         match self.scene.partner() {
             Some(partner) if id == LegId::CALLER => Some(partner),
             Some(partner) if id == partner => Some(LegId::CALLER),
@@ -555,6 +574,7 @@ impl Session {
     fn listen(&mut self, at: usize, to: usize, payload: &[u8]) {
         let leg = &mut self.legs[at];
         if leg.codec == Codec::Opus && leg.sound_told && !self.scene.listens_to(leg.id) {
+            leg.varied |= looks_loud(payload);
             return;
         }
         let last = leg.playout.listen(payload);
@@ -587,6 +607,7 @@ impl Session {
         let going = target.outgoing.relayed().is_some_and(|(by, _)| by == source.id);
         target.takes(source)
             && !source.is_repaired()
+            && source.tones.is_none()
             && source.fed
             && target.fed
             && source.closing.is_none()

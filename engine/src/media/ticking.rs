@@ -60,6 +60,7 @@ impl Session {
             }
             self.notice_silence(at, now);
         }
+        self.watch(now);
         self.remove_closed(now);
     }
 
@@ -97,12 +98,13 @@ impl Session {
                 continue;
             }
             self.legs[at].playout.pull(now, &mut sound[..samples]);
+            self.hear(now, at, &mut sound[..samples]);
             self.tell_sound(at);
         }
     }
 
     /// Whether a leg's packets go past us right now.
-    fn is_relayed(&self, at: usize, now: Time) -> bool {
+    pub(super) fn is_relayed(&self, at: usize, now: Time) -> bool {
         let target = self.relay_target(self.legs[at].id).and_then(|to| self.index(to));
         target.is_some_and(|to| self.feeds(at, to, now))
     }

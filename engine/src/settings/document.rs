@@ -231,6 +231,26 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// A level in whole decibels, or the default; `None` for `"off"`.
+    pub(super) fn decibels_or_off(
+        &self,
+        key: &'static str,
+        default: i8,
+        bounds: RangeInclusive<i8>,
+    ) -> Option<i8> {
+        let Some(found) = self.get(key) else { return Some(default) };
+        let level = match found.value {
+            DeValue::String(word) if word == "off" => return None,
+            DeValue::Integer(integer) => i8::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            _ => None,
+        };
+        let level = level.filter(|level| bounds.contains(level));
+        if level.is_none() {
+            self.note(&found.at, format!("must be from {} to {}, or \"off\"", bounds.start(), bounds.end()));
+        }
+        level
+    }
+
     /// Whole seconds, or the default.
     pub(super) fn seconds(&self, key: &'static str, default: u32, bounds: RangeInclusive<u32>) -> Duration {
         let seconds = self.integer(key, bounds).map_or(default, |found| found.value);

@@ -46,6 +46,9 @@ pub struct Media {
     pub complexity: u8,
     /// `complexity_min`: the least to which a shard under load lowers that. 0 to `complexity`, default 0.
     pub complexity_min: u8,
+    /// `loudness_dbov`: to which loudness the AI, people and hold audio are brought for the caller, in dBov, or `"off"`.
+    /// -40 to -12, default -23.
+    pub loudness_dbov: Option<i8>,
 }
 
 /// A range of ports used in pairs: RTP on the even one, RTCP on the next.
@@ -86,6 +89,9 @@ pub struct Timers {
     pub ai_answer: Duration,
     /// `media`: without a packet until a leg counts as silent. 2–3600, default 30.
     pub media: Duration,
+    /// `one_way`: how long a leg may be without packets, or without sound where an answer is due, until an alarm. 1–60,
+    /// default 2.
+    pub one_way: Duration,
     /// `ai_tail_ms`: most that is still played of the AI's sentence when a person has answered. 0–10000, default 1500.
     pub ai_tail: Duration,
     /// `probe`: between OPTIONS to each address of a peer. 5–3600, default 30.
@@ -188,6 +194,7 @@ pub(super) fn read_media(root: &Table<'_>) -> Found<Media> {
         rtcp_xr_always: false,
         complexity: 5,
         complexity_min: 0,
+        loudness_dbov: table.decibels_or_off("loudness_dbov", -23, -40..=-12),
     };
     let mut at = table.at.clone();
     if let Some(found) = table.string("address") {
@@ -275,6 +282,7 @@ pub(super) fn read_timers(root: &Table<'_>) -> Timers {
         ai_provisional: table.seconds("ai_provisional", 2, 1..=60),
         ai_answer: table.seconds("ai_answer", 10, 1..=120),
         media: table.seconds("media", 30, 2..=3600),
+        one_way: table.seconds("one_way", 2, 1..=60),
         ai_tail: Duration::from_millis(u64::from(tail)),
         probe: table.seconds("probe", 30, 5..=3600),
         drain: table.seconds("drain", 120, 0..=86_400),

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use metrics::{Counter, Gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-pub(crate) use calls::CallMetrics;
+pub(crate) use calls::{CallMetrics, count_alarm};
 pub(crate) use node::{NodeMetrics, Process};
 pub(crate) use peers::PeerMetrics;
 pub(crate) use queues::QueueMetrics;
@@ -22,6 +22,9 @@ pub(crate) use shards::ShardMetrics;
 
 /// Upper ends of the buckets of set-up times, in seconds.
 const SETUP_SECONDS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
+
+/// Upper ends of the buckets of an AI's silence before it answers, in seconds.
+const ANSWER_SECONDS: [f64; 12] = [0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
 
 /// Upper ends of the buckets of conversations and waits, in seconds.
 const STAY_SECONDS: [f64; 10] = [1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
@@ -46,6 +49,7 @@ pub(crate) fn install() -> &'static PrometheusHandle {
             ("baton_ai_leg_setup_seconds", &SETUP_SECONDS),
             ("baton_ai_first_rtp_seconds", &SETUP_SECONDS),
             ("baton_handoff_to_human_audio_seconds", &SETUP_SECONDS),
+            ("baton_ai_silence_seconds", &ANSWER_SECONDS),
             ("baton_call_duration_seconds", &STAY_SECONDS),
             ("baton_queue_wait_seconds", &STAY_SECONDS),
             ("baton_mos", &MOS),
@@ -104,6 +108,7 @@ fn describe() {
     );
     histogram!("baton_ai_leg_setup_seconds", "From our INVITE to the AI's 200.");
     histogram!("baton_ai_first_rtp_seconds", "From the AI's 200 to its first packet.");
+    describe_talk();
     gauge!("baton_queue_size", "Callers in a queue.");
     gauge!("baton_queue_longest_wait_seconds", "The wait of the caller who waits longest.");
     histogram!("baton_queue_wait_seconds", "Waits that ended with a person.");
@@ -183,6 +188,16 @@ fn describe_streams() {
     counter!("baton_jitter_buffer_stretched_frames_total", "Sound put in to fall back, in frames of 20 ms.");
     counter!("baton_jitter_buffer_underruns_total", "Breaks because a packet came too late.");
     counter!("baton_jitter_buffer_overruns_total", "Packets dropped because a second was held already.");
+}
+
+/// What is heard of a conversation, and what is not.
+fn describe_talk() {
+    use metrics::{describe_counter as counter, describe_histogram as histogram};
+    histogram!("baton_ai_silence_seconds", "From the end of the caller's words to the AI's first sound.");
+    counter!(
+        "baton_one_way_audio_total",
+        "Alarms about the sound of a leg, by whose it is and what is wrong (no_rtp, no_sound, dead_air, not_received)."
+    );
 }
 
 /// A counter that is told a sum and published as its steps.

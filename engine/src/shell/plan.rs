@@ -116,6 +116,8 @@ impl Plan {
                 extended_reports: settings.media.rtcp_xr_always,
                 complexity: settings.media.complexity,
                 complexity_min: settings.media.complexity_min,
+                one_way: settings.timers.one_way,
+                loudness_dbov: settings.media.loudness_dbov,
                 ..SessionParams::default()
             },
             sounds: sounds.read()?,
@@ -129,7 +131,7 @@ impl Plan {
     /// # Errors
     /// The position of the first sound that cannot be one.
     pub fn prompts(&self) -> Result<Prompts, (usize, PromptError)> {
-        let mut prompts = Prompts::new();
+        let mut prompts = Prompts::levelled(self.session.loudness_dbov);
         for (at, sound) in self.sounds.iter().enumerate() {
             let added = match sound {
                 SoundBytes::Pcm(samples) => prompts.add_pcm(samples),
@@ -217,6 +219,7 @@ fn call(settings: &Settings, sounds: &Sounds<'_>) -> CallSettings {
             ai_provisional: timers.ai_provisional,
             ai_answer: timers.ai_answer,
             media: timers.media,
+            one_way: timers.one_way,
             ai_tail_ms: u32::try_from(timers.ai_tail.as_millis()).unwrap_or(u32::MAX),
         },
         handoffs_per_call: settings.limits.handoffs_per_call,

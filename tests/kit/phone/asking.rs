@@ -34,7 +34,11 @@ impl Phone {
         let (contact, sip) = (self.contact(), self.sip);
         let line = &mut self.lines[id.0];
         line.cseq += 1;
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let kind = if body.is_empty() || headers.contains("Content-Type:") {
+            ""
+        } else {
+            "Content-Type: application/sdp\r\n"
+        };
         let text = Text(format!(
             "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {sip};rport;branch={branch}\r\nMax-Forwards: 70\r\nFrom: {}\r\n\
              To: {}\r\nCall-ID: {}\r\nCSeq: {} {method}\r\n{contact}{headers}{kind}Content-Length: {}\r\n\r\n{body}",

@@ -146,6 +146,10 @@ impl Phone {
             }
             Do::Offer(direction) if state == LineState::Up => self.offer(now, id, direction),
             Do::Options if state == LineState::Up => self.request(now, id, "OPTIONS", "", ""),
+            Do::Info(kind, body) if state == LineState::Up => {
+                self.request(now, id, "INFO", &format!("Content-Type: {kind}\r\n"), &body);
+            }
+            Do::Mute(mute) => self.lines[id.0].mouth.mute(now, mute),
             Do::Quiet(quiet) => self.lines[id.0].mouth.quiet = quiet,
             Do::Die => self.die(id),
             _ => {}

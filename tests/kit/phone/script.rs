@@ -34,6 +34,10 @@ pub enum Do {
     Offer(Direction),
     /// OPTIONS in the dialog.
     Options,
+    /// INFO in the dialog with this Content-Type and body.
+    Info(String, String),
+    /// Sends no packets from now on, or again.
+    Mute(bool),
     /// Says silence from now on, or its tone again.
     Quiet(bool),
     /// Dies: sends nothing and answers nothing any more, on this line.

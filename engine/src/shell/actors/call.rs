@@ -12,6 +12,7 @@ use crate::call::{Blame, Call, CallSnapshot, EndReason, Input, State};
 use crate::key::CallKey;
 use crate::shard::{NewCall, settle};
 use crate::shell::limits::{CALL_MAILBOX, REPORT_STEP};
+use crate::shell::metrics;
 
 /// One call.
 pub struct CallActor {
@@ -62,6 +63,7 @@ impl CallActor {
             cell.segment_over(part);
         }
         self.published = self.call.segments().entries().len();
+        self.tell_alarms();
         self.report();
         if ended {
             self.shard.over = true;
@@ -70,6 +72,22 @@ impl CallActor {
             ctx.stop();
         } else {
             self.arm(now, ctx);
+        }
+    }
+
+    /// Alarms about the sound: each is counted at once, the first of its kind on a leg is a line in the log.
+    fn tell_alarms(&mut self) {
+        while let Some(alarm) = self.call.poll_alarm() {
+            metrics::count_alarm(alarm);
+            if alarm.first {
+                let (leg, kind) = (alarm.role.label(), alarm.kind.label());
+                tracing::warn!(
+                    call = self.call.id(),
+                    leg,
+                    kind,
+                    "something is wrong with the sound of a leg"
+                );
+            }
         }
     }
 

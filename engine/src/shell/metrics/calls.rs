@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_signaling::Time;
 use metrics::{counter, histogram};
 
-use crate::call::{CallSnapshot, EndReason, LegSnapshot, Moment, Role, SegmentFigures};
+use crate::call::{Alarm, CallSnapshot, EndReason, LegSnapshot, Moment, Role, SegmentFigures};
 use crate::key::LegId;
 
 /// Publishes calls that are over. Looks its handles up by label: for the end of a call, not for a packet.
@@ -70,9 +70,18 @@ fn count_ai(leg: &LegSnapshot, call: &CallSnapshot) {
     let Some(answered) = leg.answered else { return };
     let provider = || leg.peer.clone();
     histogram!("baton_ai_leg_setup_seconds", "provider" => provider()).record(seconds(leg.began, answered));
+    for (_, ms) in call.counters.ai_silence.latest.iter().filter(|(id, _)| *id == leg.id) {
+        histogram!("baton_ai_silence_seconds", "provider" => provider()).record(f64::from(*ms) / 1e3);
+    }
     if let Some(heard) = moment(call, |what| first_packet(what, leg.id)) {
         histogram!("baton_ai_first_rtp_seconds", "provider" => provider()).record(seconds(answered, heard));
     }
+}
+
+/// An alarm about a leg's sound. Looks its handle up: for what is rare.
+pub(crate) fn count_alarm(alarm: Alarm) {
+    let (leg, kind) = (alarm.role.label(), alarm.kind.label());
+    counter!("baton_one_way_audio_total", "leg" => leg, "kind" => kind).increment(1);
 }
 
 fn count_handoffs(call: &CallSnapshot) {

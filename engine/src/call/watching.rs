@@ -1,0 +1,200 @@
+//! What an alarm about a leg's sound leads to: it is noted and counted, a leg from which nothing comes is offered its
+//! session once more, and nothing is ended. A leg that stays away is the business of `timers.media`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use baton_signaling::Time;
+
+use crate::call::call::Call;
+use crate::call::{Action, Moment, Role, Timer};
+use crate::key::LegId;
+use crate::media::AlarmKind;
+
+/// Gaps kept for the record: a conversation of an hour has about two hundred turns.
+const GAPS_MAX: usize = 256;
+/// Alarms that wait to be told to the operator; the owner takes them after every input.
+const ALARMS_MAX: usize = 16;
+
+/// An alarm for the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Alarm {
+    /// The leg.
+    pub leg: LegId,
+    /// Whose leg it is.
+    pub role: Role,
+    /// What is wrong with its sound.
+    pub kind: AlarmKind,
+    /// The first of its kind on this leg: the ones after it are counted and not logged.
+    pub first: bool,
+}
+
+/// Alarms of one call that were alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AlarmCount {
+    /// The leg.
+    pub leg: LegId,
+    /// What was wrong.
+    pub kind: AlarmKind,
+    /// How often.
+    pub count: u64,
+}
+
+/// How long the caller waited for the AI's answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Gaps {
+    /// Answers.
+    pub count: u64,
+    /// The median of the latest, in milliseconds.
+    pub p50_ms: u32,
+    /// The longest of all, in milliseconds.
+    pub max_ms: u32,
+    /// The latest, in order: whose, and how long in milliseconds.
+    pub latest: Vec<(LegId, u32)>,
+}
+
+impl Gaps {
+    fn add(&mut self, leg: LegId, ms: u32) {
+        self.count += 1;
+        self.max_ms = self.max_ms.max(ms);
+        if self.latest.len() == GAPS_MAX {
+            self.latest.remove(0);
+        }
+        self.latest.push((leg, ms));
+        let mut sorted: Vec<u32> = self.latest.iter().map(|(_, ms)| *ms).collect();
+        sorted.sort_unstable();
+        self.p50_ms = sorted[(sorted.len() - 1) / 2];
+    }
+}
+
+/// What has been tried for a leg whose sound is missed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Remedy {
+    /// The session is offered anew then.
+    pub(crate) due: Option<Time>,
+    /// It has been, once and for all.
+    pub(crate) done: bool,
+    /// The answer to it is awaited.
+    pub(crate) offered: bool,
+}
+
+impl Call {
+    /// The next alarm for the operator, after each input.
+    pub fn poll_alarm(&mut self) -> Option<Alarm> {
+        self.alarms.pop_front()
+    }
+
+    /// Something has been wrong with a leg's sound for `timers.one_way`.
+    pub(super) fn alarmed(&mut self, now: Time, id: LegId, kind: AlarmKind) {
+        let Some(leg) = self.leg(id).filter(|leg| leg.is_up()) else {
+            self.counters.late_events += 1;
+            return;
+        };
+        let role = leg.role;
+        // A person who has been heard and is silent listens, or has muted the microphone.
+        if kind == AlarmKind::DeadAir && role != Role::Ai {
+            return;
+        }
+        let first = self.counters.alarmed(id, kind);
+        self.note(now, Moment::Alarm { leg: id, kind });
+        if self.alarms.len() < ALARMS_MAX {
+            self.alarms.push_back(Alarm { leg: id, role, kind, first });
+        }
+        match kind {
+            // The gate is open for another source; if none comes, the far end is asked where it is.
+            AlarmKind::NoRtp => self.plan_remedy(now, id, self.settings.timers.one_way),
+            AlarmKind::NotReceived => self.plan_remedy(now, id, Duration::ZERO),
+            AlarmKind::NoSound | AlarmKind::DeadAir => {}
+        }
+    }
+
+    /// What was wrong has come right.
+    pub(super) fn alarm_over(&mut self, now: Time, id: LegId, kind: AlarmKind) {
+        if self.counters.alarms.iter().any(|alarm| (alarm.leg, alarm.kind) == (id, kind)) {
+            self.note(now, Moment::AlarmOver { leg: id, kind });
+        }
+        if let Some(leg) = self.leg_mut(id)
+            && matches!(kind, AlarmKind::NoRtp | AlarmKind::NotReceived)
+        {
+            leg.remedy.due = None;
+        }
+    }
+
+    fn plan_remedy(&mut self, now: Time, id: LegId, wait: Duration) {
+        if let Some(leg) = self.leg_mut(id).filter(|leg| !leg.remedy.done) {
+            leg.remedy.due = Some(now + wait);
+        }
+        self.arm_remedy();
+    }
+
+    fn arm_remedy(&mut self) {
+        match self.legs.iter().filter(|leg| leg.is_live()).filter_map(|leg| leg.remedy.due).min() {
+            Some(due) => self.timers.set(Timer::Remedy, due),
+            None => self.timers.stop(Timer::Remedy),
+        }
+    }
+
+    /// The session is offered once more to legs that are still not heard, or do not hear us.
+    pub(super) fn remedy_due(&mut self, now: Time) {
+        let due = |leg: &&crate::call::leg::Leg| leg.remedy.due.is_some_and(|due| due <= now);
+        let ids: Vec<_> = self.legs.iter().filter(due).map(|leg| leg.id).collect();
+        for id in ids {
+            self.offer_again(now, id);
+        }
+        self.arm_remedy();
+    }
+
+    fn offer_again(&mut self, now: Time, id: LegId) {
+        let Some(leg) = self.leg_mut(id) else { return };
+        (leg.remedy.due, leg.remedy.done) = (None, true);
+        if !leg.is_up() || leg.awaits_answer {
+            return;
+        }
+        if let Some(offer) = self.offer_on(id) {
+            if let Some(leg) = self.leg_mut(id) {
+                leg.remedy.offered = true;
+            }
+            self.counters.reoffers += 1;
+            self.note(now, Moment::Reoffered { leg: id });
+            self.act(Action::Reinvite(id, offer));
+        }
+    }
+
+    /// The far end has answered our re-INVITE, or refused it; then all is as it was.
+    pub(super) fn reanswered(&mut self, now: Time, id: LegId, sdp: Option<&[u8]>) {
+        let Some(leg) = self.leg_mut(id).filter(|leg| leg.remedy.offered) else {
+            self.counters.late_events += 1;
+            return;
+        };
+        leg.remedy.offered = false;
+        if sdp.is_some()
+            && let Some(media) = self.read_answer_on(id, sdp)
+        {
+            self.update_leg(now, id, &media);
+        }
+    }
+
+    /// Somebody has answered the caller's words.
+    pub(super) fn answered_after(&mut self, id: LegId, ms: u32) {
+        if self.leg(id).is_some_and(|leg| leg.role == Role::Ai) {
+            self.counters.ai_silence.add(id, ms);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_kept_with_their_median_and_their_longest() {
+        let mut gaps = Gaps::default();
+        for ms in [900, 300, 500, 700, 400] {
+            gaps.add(LegId(1), ms);
+        }
+        assert_eq!((gaps.count, gaps.p50_ms, gaps.max_ms), (5, 500, 900));
+        (0..1000).for_each(|ms| gaps.add(LegId(1), ms));
+        assert_eq!((gaps.count, gaps.latest.len(), gaps.max_ms), (1005, GAPS_MAX, 999));
+    }
+}
