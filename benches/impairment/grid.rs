@@ -32,8 +32,12 @@ pub(crate) fn bares(named: &Named) -> Vec<Bare> {
     let one = |concealment, fec| Bare { concealment, fec };
     let (nothing, plc, fec) =
         (one(Concealment::Nothing, false), one(Concealment::Plc, false), one(Concealment::Fec, true));
-    let has_fec = named.way.from == Kind::Opus || named.way.lossy_after;
-    if has_fec { vec![nothing, plc, fec] } else { vec![nothing, plc] }
+    match named.way {
+        way if way.from == Kind::Opus || way.lossy_after => vec![nothing, plc, fec],
+        // Encoding it as Opus afterwards changes next to nothing: PCMU to PCMU says it already.
+        way if way.to == Kind::Opus => Vec::new(),
+        _ => vec![nothing, plc],
+    }
 }
 
 /// Figures of one way, line and system, over all seeds and voices.

@@ -46,7 +46,8 @@ def lags(reference, heard, lag):
         around = heard[max(0, begin):begin + WINDOW + 2 * REACH]
         if begin < 0 or len(around) < WINDOW + 2 * REACH or np.sqrt(np.mean(stretch**2)) < loud:
             continue
-        power = np.sqrt(np.convolve(around**2, np.ones(WINDOW), "valid") * np.sum(stretch**2)) + 1e-9
+        sums = np.concatenate([[0], np.cumsum(around**2)])
+        power = np.sqrt((sums[WINDOW:] - sums[:-WINDOW]) * np.sum(stretch**2)) + 1e-9
         likeness = correlate(around, stretch, mode="valid", method="fft") / power
         best = int(np.argmax(likeness))
         if likeness[best] > 0.6:

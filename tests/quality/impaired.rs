@@ -28,7 +28,8 @@ const OPUS_TO_OPUS: Way = way(Kind::Opus, Kind::Opus, false);
 const PLC: Bare = Bare { concealment: Concealment::Plc, fec: false };
 const FEC: Bare = Bare { concealment: Concealment::Fec, fec: true };
 
-/// A mean PESQ over all voices and seeds may lie so far below the bare codecs'.
+/// A mean PESQ over all voices and seeds may lie so far below the bare codecs'; below zero: it must lie above, since a session
+/// that knows what follows a hole can do better than a decoder that does not.
 struct Claim {
     what: &'static str,
     way: Way,
@@ -43,14 +44,14 @@ const fn claim(what: &'static str, way: Way, condition: Condition, bare: Bare, b
 
 const CLAIMS: [Claim; 12] = [
     claim("a clean Opus line to PCMU", OPUS_TO_PCMU, Condition::Clean, PLC, 0.05),
-    claim("Opus with 5 % lost to PCMU", OPUS_TO_PCMU, Condition::Loss(5), FEC, 0.2),
-    claim("Opus with 10 % lost to PCMU", OPUS_TO_PCMU, Condition::Loss(10), FEC, 0.25),
-    claim("Opus that jitters to PCMU", OPUS_TO_PCMU, Condition::Jitter, PLC, 0.1),
-    claim("Opus out of order to PCMU", OPUS_TO_PCMU, Condition::Reorder, PLC, 0.2),
+    claim("Opus with 5 % lost to PCMU", OPUS_TO_PCMU, Condition::Loss(5), FEC, 0.06),
+    claim("Opus with 10 % lost to PCMU", OPUS_TO_PCMU, Condition::Loss(10), FEC, 0.08),
+    claim("Opus that jitters to PCMU", OPUS_TO_PCMU, Condition::Jitter, PLC, 0.05),
+    claim("Opus out of order to PCMU", OPUS_TO_PCMU, Condition::Reorder, PLC, 0.05),
     claim("repaired PCMU, clean", PCMU_TO_PCMU, Condition::Clean, PLC, 0.05),
-    claim("repaired PCMU with 5 % lost", PCMU_TO_PCMU, Condition::Loss(5), PLC, 0.1),
-    claim("repaired PCMU with 10 % lost", PCMU_TO_PCMU, Condition::Loss(10), PLC, 0.1),
-    claim("repaired PCMU that jitters", PCMU_TO_PCMU, Condition::Jitter, PLC, 0.15),
+    claim("repaired PCMU with 5 % lost", PCMU_TO_PCMU, Condition::Loss(5), PLC, -0.25),
+    claim("repaired PCMU with 10 % lost", PCMU_TO_PCMU, Condition::Loss(10), PLC, -0.3),
+    claim("repaired PCMU that jitters", PCMU_TO_PCMU, Condition::Jitter, PLC, 0.05),
     claim("PCMU to a clean Opus line", PCMU_TO_OPUS, Condition::Clean, PLC, 0.05),
     claim("PCMU to Opus with 5 % lost", PCMU_TO_OPUS, Condition::Loss(5), PLC, 0.1),
     claim("relayed Opus with 5 % lost", OPUS_TO_OPUS, Condition::Loss(5), FEC, 0.03),
