@@ -113,7 +113,7 @@ fn main() -> Result<()> {
         complexity: number("complexity", 5)? as u8,
         fec: number("fec", 0)? != 0,
         dtx: number("dtx", 0)? != 0,
-        loss_percent: loss_percent as u8,
+        loss_percent: number("expect", loss_percent)? as u8,
         ..Settings::speech(rate)
     };
     let decoder = OpusDecoder::new(rate_of(number("decode", 8000)?)?)?;
@@ -121,7 +121,7 @@ fn main() -> Result<()> {
 
     let heard = if to_opus {
         let source = resample(source_rate, Rate::Hz8000, &samples)?;
-        opus.loss_percent = 0;
+        opus.loss_percent = number("after", 0)?;
         opus.carry(&telephone.carry(&source)?)?
     } else {
         telephone.loss_percent = 0;

@@ -80,13 +80,18 @@ impl SpeechGate {
     /// Takes the next frame and answers for its end.
     pub fn told(&mut self, samples: &[i16]) -> Activity {
         let loudness = mean_square(samples);
+        let level = if self.activity.speaking { self.close } else { self.open };
+        self.guessed(loudness >= level, samples.len() as u32)
+    }
+
+    /// As [`Self::told`], of a frame of so many samples of which only whether somebody speaks is known.
+    pub fn guessed(&mut self, loud: bool, samples: u32) -> Activity {
         let Activity { speaking, quiet_samples } = &mut self.activity;
-        let level = if *speaking { self.close } else { self.open };
-        if loudness >= level {
+        if loud {
             *speaking = true;
             *quiet_samples = 0;
         } else {
-            *quiet_samples = quiet_samples.saturating_add(samples.len() as u32);
+            *quiet_samples = quiet_samples.saturating_add(samples);
             *speaking &= *quiet_samples < self.hold_samples;
         }
         self.activity

@@ -22,7 +22,7 @@ use native as library;
 #[cfg(all(feature = "pure-opus", not(feature = "native-opus")))]
 use pure as library;
 
-pub use toc::{Bandwidth, Mode, Toc, carries_copy};
+pub use toc::{Bandwidth, Mode, Toc, carries_copy, carries_voice};
 
 use crate::{CodecError, Decoder, Encoder, Rate, room};
 
@@ -51,12 +51,14 @@ pub struct Settings {
     pub dtx: bool,
     /// Share of packets expected to be lost, 0 to 100.
     pub loss_percent: u8,
+    /// Every frame takes the same number of bytes.
+    pub cbr: bool,
 }
 
 impl Settings {
     /// For telephone speech: complexity 5, 24 kbit/s, without FEC or DTX.
     pub const fn speech(rate: Rate) -> Self {
-        Settings { rate, complexity: 5, bitrate: 24_000, fec: false, dtx: false, loss_percent: 0 }
+        Settings { rate, complexity: 5, bitrate: 24_000, fec: false, dtx: false, loss_percent: 0, cbr: false }
     }
 
     fn check(&self) -> Result<(), CodecError> {
@@ -96,7 +98,7 @@ impl OpusEncoder {
         self.settings
     }
 
-    /// Changes complexity, bit rate, FEC, DTX and expected loss from the next frame on, without a seam.
+    /// Changes complexity, bit rate and its constancy, FEC, DTX and expected loss from the next frame on, without a seam.
     ///
     /// # Errors
     /// [`CodecError::Setting`] if one is out of range or the rate is another; the old settings then stay.

@@ -145,6 +145,29 @@ fn a_secured_leg_allocates_what_its_library_does_per_packet_and_nothing_else() {
     }
 }
 
+#[test]
+fn a_relayed_call_takes_less_than_64_kib() {
+    for kind in [Kind::Opus, Kind::Pcmu] {
+        let mut world = World::new(1);
+        world.add(CALLER, kind, 20);
+        world.add(AI, kind, 20);
+        // What all calls share has been made before.
+        world.order(Order::Announce { prompt: NOTICE });
+        let before = HELD.get();
+        for leg in [CALLER, AI] {
+            let config = world.config(leg);
+            world.order(Order::Open { leg, config });
+        }
+        world.order(Order::Bridge { with: AI });
+        let bytes = HELD.get() - before + size_of::<Session>() as isize;
+        println!("{kind:?}: {bytes} bytes");
+        // Of the library's memory it has none, after any number of packets.
+        assert!(count(&mut world).1 > 3500);
+        assert_eq!(world.session.opus_codecs(), (0, 0));
+        assert!((20_000..64 * 1024).contains(&bytes), "{bytes}");
+    }
+}
+
 /// Encoder and decoder of libopus 1.6 for one mono stream come from C's own heap: measured 49 KiB, here rounded up.
 const OPUS_BYTES: isize = 52 * 1024;
 

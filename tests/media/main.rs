@@ -18,6 +18,7 @@ mod reports;
 mod secured;
 mod segments;
 mod silence;
+mod sources;
 mod ticks;
 mod tones;
 mod transcoders;

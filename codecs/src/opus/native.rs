@@ -33,6 +33,7 @@ impl Encoder {
         let apply = |encoder: &mut opus::Encoder| {
             encoder.set_complexity(settings.complexity.into())?;
             encoder.set_bitrate(Bitrate::Bits(settings.bitrate as i32))?;
+            encoder.set_vbr(!settings.cbr)?;
             encoder.set_inband_fec(settings.fec)?;
             encoder.set_dtx(settings.dtx)?;
             encoder.set_packet_loss_perc(settings.loss_percent.into())

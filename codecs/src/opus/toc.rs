@@ -166,6 +166,24 @@ pub fn carries_copy(payload: &[u8]) -> bool {
     flag(voice_flags) || toc.is_stereo() && flag(2 * voice_flags + 1)
 }
 
+/// Bytes of a frame of 20 ms from which the music codec, which has no voice flags, is taken to carry sound: silence takes
+/// less at any bit rate.
+const CELT_SOUND_BYTES: usize = 16;
+
+/// Whether a payload carries a voice, as its encoder judged: the voice flags of the speech codec (RFC 6716 §4.2.3), of
+/// the music codec its size alone. Of a payload that is none, no.
+pub fn carries_voice(payload: &[u8]) -> bool {
+    let Ok(toc) = Toc::of(payload) else { return false };
+    if toc.mode() == Mode::Celt {
+        let twenties = toc.samples(Rate::Hz48000).div_ceil(960);
+        return payload.len() >= CELT_SOUND_BYTES * twenties;
+    }
+    let Some(&[first, ..]) = toc.first_frame(payload) else { return false };
+    // The first channel's flags, one per 20 ms, from the top bit down.
+    let voice_flags = toc.frame_samples(Rate::Hz48000).div_ceil(960);
+    first >> (8 - voice_flags) != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +252,16 @@ mod tests {
         assert!(carries_copy(&[twenty | 4, 0b0001_0000]) && !carries_copy(&[twenty, 0b0001_0000]));
         // The music codec has none.
         assert!(!carries_copy(&[31 << 3, 0xFF]));
+    }
+
+    #[test]
+    fn the_voice_flags_come_first() {
+        let (twenty, sixty) = (9 << 3, 11 << 3);
+        assert!(carries_voice(&[twenty, 0b1000_0000]) && !carries_voice(&[twenty, 0b0111_1111]));
+        assert!(carries_voice(&[sixty, 0b0010_0000]) && !carries_voice(&[sixty, 0b0001_1111]));
+        // The music codec: by size.
+        assert!(carries_voice(&[&[31 << 3][..], &[7; 40]].concat()) && !carries_voice(&[31 << 3, 0xFF]));
+        assert!(!carries_voice(&[]) && !carries_voice(&[twenty]));
     }
 
     #[test]

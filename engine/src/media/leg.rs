@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use baton_codecs::CodecError;
 use baton_codecs::loudness::Leveler;
 use baton_signaling::Time;
 
@@ -22,6 +21,7 @@ use super::repair::LossWatch;
 use super::report::Reports;
 use super::secure::Secure;
 use super::session::{Lane, LegStats, SessionParams};
+use super::spare::Spare;
 use super::talk::Talk;
 use super::watch::Watch;
 use super::{JitterMs, LegConfig, Payload, Repair, TelephoneEvent};
@@ -84,27 +84,29 @@ pub(crate) struct Leg {
 }
 
 impl Leg {
-    /// A leg as negotiated. `None` for a codec we do not have, and for keys that do not fit their suite. Errors: those of the codec's library.
+    /// A leg as negotiated. `None` for a codec we do not have, and for keys that do not fit their suite.
     pub(crate) fn new(
         now: Time,
         id: LegId,
         config: LegConfig,
         params: &SessionParams,
         cname: Rc<str>,
+        spare: &Rc<Spare>,
         draw: impl FnMut() -> u64,
-    ) -> Result<Option<Self>, CodecError> {
-        let Some(codec) = Codec::of(&config.payload) else { return Ok(None) };
-        let Ok(secure) = Secure::new(config.srtp.as_ref()) else { return Ok(None) };
+    ) -> Option<Self> {
+        let codec = Codec::of(&config.payload)?;
+        let secure = Secure::new(config.srtp.as_ref()).ok()?;
         let jitter = jitter(codec, &config, params);
-        let mut outgoing = Outgoing::new(codec, codec.encoder(params)?, draw);
+        let mut outgoing = Outgoing::new(codec, codec.encoder(params, config.limits, spare), draw);
         let mut reports = Reports::new(cname, params.ntp_at_zero);
         reports.configure(&config, params.extended_reports);
         outgoing.configure(&config);
-        Ok(Some(Self {
+        outgoing.limit(params, config.limits);
+        Some(Self {
             id,
             codec,
             latch: Latch::new(config.remote),
-            playout: Playout::new(jitter, codec.decoder()?, codec.clock()),
+            playout: Playout::new(jitter, codec.decoder(spare), codec.clock()),
             outgoing,
             events: EventReceiver::default(),
             reports,
@@ -137,19 +139,14 @@ impl Leg {
             duplicate: 0,
             reordered: 0,
             config,
-        }))
+        })
     }
 
-    /// A new offer or answer. A codec we do not have leaves the old one. Errors: those of the codec's library.
-    pub(crate) fn update(
-        &mut self,
-        now: Time,
-        config: LegConfig,
-        params: &SessionParams,
-    ) -> Result<(), CodecError> {
+    /// A new offer or answer. A codec we do not have leaves the old one.
+    pub(crate) fn update(&mut self, now: Time, config: LegConfig, params: &SessionParams, spare: &Rc<Spare>) {
         if let Some(codec) = Codec::of(&config.payload).filter(|codec| *codec != self.codec) {
-            self.playout.replace(jitter(codec, &config, params), codec.decoder()?, codec.clock());
-            self.outgoing.replace(codec, codec.encoder(params)?);
+            self.playout.replace(jitter(codec, &config, params), codec.decoder(spare), codec.clock());
+            self.outgoing.replace(codec, codec.encoder(params, config.limits, spare));
             self.reception.set_clock(codec.clock());
             self.codec = codec;
         }
@@ -168,8 +165,8 @@ impl Leg {
         }
         // Time on hold is no silence.
         self.heard = now;
+        self.outgoing.limit(params, config.limits);
         self.config = config;
-        Ok(())
     }
 
     /// Where RTP goes to; `None` while held, or while no address is known.
@@ -212,6 +209,12 @@ impl Leg {
     /// The telephone-event payload, if a packet's type is it.
     pub(crate) fn event_of(&self, payload_type: u8) -> Option<TelephoneEvent> {
         self.config.telephone_event.filter(|event| event.number == payload_type)
+    }
+
+    /// Makes its codecs now, rather than when they are needed.
+    pub(crate) fn make_codecs(&mut self) {
+        self.playout.decoder().make();
+        self.outgoing.framer.encoder().make();
     }
 
     /// Takes note of an audio packet: what relaying it hangs on.

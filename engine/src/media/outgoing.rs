@@ -1,9 +1,12 @@
 //! The one RTP stream we send to a leg, whoever stands behind it: one SSRC, rising numbers, rising timestamps, through
 //! relaying, encoding, key presses and pauses.
 //!
+//! What lies in a frame of ours comes from the leg's encoder, or from packets made once for all calls (`frame.rs`).
+//!
 //! It leaves out where packets go and what is heard.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use baton_codecs::dtmf::tone_of;
 use baton_codecs::telephone_event::TelephoneEvent as TelephoneEventPayload;
@@ -12,8 +15,10 @@ use baton_signaling::Time;
 
 use super::coder::{Codec, FRAME_SAMPLES_MAX, SoundEncoder, TICK_SAMPLES_MAX};
 use super::dtmf::EventSender;
+use super::frame::{Content, Framer};
+use super::prompt::Played;
 use super::ring::PAYLOAD_BYTES_MAX;
-use super::{Digits, LegConfig, TelephoneEvent};
+use super::{Digits, LegConfig, Limits, Prompts, SessionParams, TelephoneEvent};
 use crate::key::LegId;
 use crate::rtp::packet::{HEADER_BYTES, Header};
 use crate::rtp::{PayloadType, RtpTime, Seq, Ssrc};
@@ -22,6 +27,11 @@ use crate::rtp::{PayloadType, RtpTime, Seq, Ssrc};
 const YOUNG_PACKETS: u8 = 100;
 /// A relayed stream whose timestamps jump by more seconds than this is taken up anew.
 const JUMP_SECONDS_MAX: i64 = 10;
+
+/// A usual frame, in milliseconds.
+const FRAME_MS: u32 = 20;
+/// A decoder that has had nothing for so long is silent.
+const CONCEALED: Duration = Duration::from_millis(200);
 
 /// A packet on its way through.
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +75,11 @@ pub(crate) struct Outgoing {
     tones: bool,
     tone: Option<Tone>,
     ptime_ms: u8,
-    encoder: SoundEncoder,
+    pub(crate) framer: Framer,
     fifo: Box<[i16]>,
     filled: usize,
+    /// What is known of the sound in `fifo`.
+    content: Content,
     seq: Seq,
     /// Timestamp of the first sample in `fifo`.
     time: RtpTime,
@@ -93,9 +105,10 @@ impl Outgoing {
             tones: false,
             tone: None,
             ptime_ms: 20,
-            encoder,
+            framer: Framer::new(codec, encoder),
             fifo: vec![0; FRAME_SAMPLES_MAX + TICK_SAMPLES_MAX].into(),
             filled: 0,
+            content: Content::Sound,
             // The upper half is left out, so that the first wrap is far away (RFC 3711 §3.3.1 advises it for SRTP).
             seq: Seq(draw() as u16 & 0x7fff),
             time: RtpTime(draw() as u32),
@@ -132,13 +145,24 @@ impl Outgoing {
         {
             self.time = last.end;
         }
-        (self.codec, self.encoder) = (codec, encoder);
+        (self.codec, self.framer) = (codec, Framer::new(codec, encoder));
         self.pause();
     }
 
     /// The encoder works with this complexity from its next frame on.
     pub(crate) fn set_complexity(&mut self, complexity: u8) {
-        self.encoder.set_complexity(complexity);
+        self.framer.encoder().set_complexity(complexity);
+    }
+
+    /// What the far end takes from now on.
+    pub(crate) fn limit(&mut self, params: &SessionParams, limits: Limits) {
+        self.framer.limit(params, limits);
+    }
+
+    /// Whether packets of another stream may take the place of ours right now. If our own sound is still heard, it
+    /// fades out with the next frame first.
+    pub(crate) fn yields(&mut self) -> bool {
+        !self.running || self.relay.is_some() || self.framer.yields()
     }
 
     /// Key presses can be sent.
@@ -161,13 +185,15 @@ impl Outgoing {
         self.relay.map(|relay| (relay.from, relay.heard))
     }
 
-    /// The timestamp that belongs to `now`: after all that was sent, and as far on as time has gone on.
+    /// The timestamp that belongs to `now`: after all that was sent, and as far on as time has gone on. A tick and another
+    /// stream's packets have each their own instant: less than a frame between them is no pause, and would be heard as one.
     fn resume(&self, now: Time) -> RtpTime {
         let Some(last) = self.last else { return self.time };
         let elapsed =
             now.saturating_duration_since(last.at).as_micros() * u128::from(self.codec.clock()) / 1_000_000;
         let lasted = last.end.since(last.start).max(0) as u128;
-        last.start.plus(elapsed.max(lasted) as u32)
+        let pause = elapsed >= lasted + u128::from(self.units(FRAME_MS));
+        last.start.plus(if pause { elapsed } else { lasted } as u32)
     }
 
     /// The timestamp of `now`, for a sender report.
@@ -188,23 +214,36 @@ impl Outgoing {
         }
     }
 
-    /// Takes a tick's sound; sends what makes whole packets.
-    pub(crate) fn push(&mut self, now: Time, sound: &[i16], mut send: impl FnMut(&[u8])) {
+    /// Takes a tick's sound, which is what `played` says if that is said; sends what makes whole packets.
+    pub(crate) fn push(
+        &mut self,
+        now: Time,
+        sound: &[i16],
+        played: Option<Played>,
+        prompts: &Prompts,
+        mut send: impl FnMut(&[u8]),
+    ) {
         if !self.running {
             self.time = self.resume(now);
-            if self.relay.is_some() {
-                // The far decoder's past is another encoder's: what ours remembers would only mislead it.
-                self.encoder.reset();
+            if self.last.is_none_or(|last| now.saturating_duration_since(last.at) >= CONCEALED) {
+                self.framer.lapse();
             }
             (self.running, self.marker, self.relay, self.filled) = (true, true, None, 0);
         }
+        if self.filled > 0 && played.is_some_and(|played| played.place == 0) {
+            // A prompt's packets begin with it: what lies before it is a part of a frame, and silent.
+            self.time = self.time.plus(self.units((self.filled / 8) as u32));
+            self.filled = 0;
+        }
+        self.content = Content::of(sound, played).after(self.content, self.filled);
         self.fifo[self.filled..self.filled + sound.len()].copy_from_slice(sound);
         self.filled += sound.len();
         let frame = usize::from(self.ptime_ms) * 8;
         while self.filled >= frame {
-            self.send_frame(now, frame, &mut send);
+            self.send_frame(now, frame, prompts, &mut send);
             self.fifo.copy_within(frame..self.filled, 0);
             self.filled -= frame;
+            self.content = self.content.rest(frame);
         }
     }
 
@@ -231,13 +270,16 @@ impl Outgoing {
         }
     }
 
-    fn send_frame(&mut self, now: Time, frame: usize, send: &mut impl FnMut(&[u8])) {
+    fn send_frame(&mut self, now: Time, frame: usize, prompts: &Prompts, send: &mut impl FnMut(&[u8])) {
         let mut packet = [0; HEADER_BYTES + PAYLOAD_BYTES_MAX];
         let frame_ms = u32::from(self.ptime_ms);
         let event = match self.event {
             Some(event) => self.events.next(now, frame_ms, event.clock).map(|next| (event.number, next)),
             None => {
                 if self.tones {
+                    if self.events.is_busy() {
+                        self.content = Content::Sound;
+                    }
                     self.put_tone(now, frame);
                 }
                 None
@@ -262,11 +304,15 @@ impl Outgoing {
                 packet[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&next.payload);
                 4
             }
-            None => self.encoder.encode(&self.fifo[..frame], &mut packet[HEADER_BYTES..]).unwrap_or(0),
+            None => {
+                let (sound, payload) = (&mut self.fifo[..frame], &mut packet[HEADER_BYTES..]);
+                self.framer.make(sound, self.content, self.ptime_ms, prompts, payload)
+            }
         };
         self.time = end;
         self.last = Some(Sent { at: now, start, end });
         if length == 0 {
+            self.marker = true;
             return;
         }
         // RFC 3551 §4.1: the first packet of sound after a pause, and after a press, is marked.
@@ -303,6 +349,7 @@ impl Outgoing {
             self.last = Some(Sent { at: now, start: time, end: time.plus(passing.units) });
         }
         self.count(payload.len());
+        self.framer.passed(&packet[payload.clone()]);
         let header = Header { marker, payload_type: self.payload_type, seq, time, ssrc: self.ssrc };
         send(header.write_before(packet, payload));
     }
@@ -343,19 +390,27 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::SessionParams;
 
-    fn stream() -> Outgoing {
-        let encoder = Codec::Opus.encoder(&SessionParams::default()).unwrap();
-        Outgoing::new(Codec::Opus, encoder, || 7)
+    /// An Opus stream and the codecs it may take.
+    fn stream() -> (Outgoing, Prompts) {
+        let prompts = Prompts::new();
+        prompts.encode(&SessionParams::default());
+        prompts.fill_up();
+        let encoder = Codec::Opus.encoder(&SessionParams::default(), Limits::default(), prompts.spare());
+        (Outgoing::new(Codec::Opus, encoder, || 7), prompts)
     }
 
     /// Encodes `frames` of a tone; the payloads.
-    fn speak(stream: &mut Outgoing, from_ms: u64, frames: u64, step: usize) -> Vec<Vec<u8>> {
+    fn speak(
+        (stream, prompts): &mut (Outgoing, Prompts),
+        from_ms: u64,
+        frames: u64,
+        step: usize,
+    ) -> Vec<Vec<u8>> {
         let mut sent = Vec::new();
         for n in 0..frames {
             let sound: [i16; 160] = std::array::from_fn(|at| ((at * step) % 97) as i16 * 100 - 4800);
-            stream.push(Time::from_millis(from_ms + n * 20), &sound, |packet| {
+            stream.push(Time::from_millis(from_ms + n * 20), &sound, None, prompts, |packet| {
                 sent.push(packet[HEADER_BYTES..].to_vec());
             });
         }
@@ -378,7 +433,7 @@ mod tests {
                     units: 960,
                 };
                 let mut packet = [0x08; HEADER_BYTES + 40];
-                stream.pass(
+                stream.0.pass(
                     Time::from_millis(400),
                     passing,
                     &mut packet,
@@ -386,7 +441,7 @@ mod tests {
                     |_| {},
                 );
             } else {
-                stream.pause();
+                stream.0.pause();
             }
             assert_eq!(speak(&mut stream, 420, 5, 3) == fresh, relays);
         }
@@ -394,7 +449,7 @@ mod tests {
 
     #[test]
     fn a_change_of_clock_after_relaying_never_turns_the_timestamps_back() {
-        let mut stream = stream();
+        let (mut stream, prompts) = stream();
         let mut last = RtpTime(0);
         for n in 0..100u16 {
             let passing = Passing {
@@ -412,7 +467,8 @@ mod tests {
             });
         }
         let pcmu = Codec::G711(baton_codecs::g711::Law::Mu);
-        stream.replace(pcmu, pcmu.encoder(&SessionParams::default()).unwrap());
+        let encoder = pcmu.encoder(&SessionParams::default(), Limits::default(), prompts.spare());
+        stream.replace(pcmu, encoder);
         assert_eq!(stream.time_at(Time::from_secs(2)).since(last), 960);
     }
 }

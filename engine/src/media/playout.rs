@@ -9,8 +9,10 @@
 
 use std::time::Duration;
 
+use baton_codecs::Rate;
 use baton_codecs::comfort_noise::Noise;
 use baton_codecs::level::{Activity, GateSettings, SpeechGate};
+use baton_codecs::opus::{self, Toc};
 use baton_codecs::stretch::{self, Alike};
 use baton_signaling::Time;
 
@@ -303,6 +305,22 @@ impl Playout {
             }
             _ => 0,
         }
+    }
+
+    /// A packet of Opus goes another way and is not even heard: whether it holds a voice, it tells itself.
+    pub(crate) fn pass(&mut self, payload: &[u8]) {
+        self.decoder.passed();
+        let samples = Toc::of(payload).map_or(0, |toc| toc.samples(Rate::Hz8000));
+        self.gate.guessed(opus::carries_voice(payload), samples as u32);
+    }
+
+    pub(crate) fn decoder(&mut self) -> &mut SoundDecoder {
+        &mut self.decoder
+    }
+
+    /// An Opus decoder has been needed.
+    pub(crate) fn has_opus(&self) -> bool {
+        self.decoder.is_made()
     }
 
     /// Drops decoded sound that was not played yet: the packets after it go another way.

@@ -1,16 +1,23 @@
-//! Sounds the node plays: hold audio and announcements, held once for all calls as 8 kHz PCM.
+//! Sounds the node plays: hold audio and announcements, held once for all calls as 8 kHz PCM and as packets.
 //!
-//! They run through each leg's own encoder, so that the stream stays one stream. Finding and reading files is the shell's.
+//! It leaves out how packets are made (`shared.rs`) and when they are sent. Finding and reading files is the shell's.
 
+use std::cell::OnceCell;
 use std::fmt;
+use std::rc::Rc;
 
 use baton_codecs::Rate;
-use baton_codecs::fade::{Ramp, mix};
+use baton_codecs::fade::{Ramp, cross_fade, mix};
 use baton_codecs::loudness::level_whole;
 use baton_codecs::resample::Resampler;
 
-use super::Prompt;
 use super::coder::TICK_SAMPLES_MAX;
+use super::shared::{Frames, Shared};
+use super::spare::Spare;
+use super::{Prompt, SessionParams};
+
+/// Every play fades in over this, 40 ms: it begins after something else.
+const FADE_IN_SAMPLES: usize = 320;
 
 /// Why a wav file cannot be a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +49,53 @@ impl fmt::Display for PromptError {
 /// Longest prompt, in seconds: ten minutes are 9.6 MB, held once for all calls.
 pub const PROMPT_SECONDS_MAX: usize = 600;
 
-/// All prompts of a node.
+/// All prompts of a node, and what else the sessions of one shard share: the prompts' packets, made once, and codecs that
+/// lie ready.
 #[derive(Debug, Default)]
 pub struct Prompts {
-    sounds: Vec<Box<[i16]>>,
+    sounds: Vec<Sound>,
+    shared: OnceCell<Shared>,
+    spare: Rc<Spare>,
     /// Loudness to which each is brought as it comes, in dBov.
     loudness_dbov: Option<i8>,
+}
+
+/// One prompt: whole frames of 20 ms, so that its packets fit its end to its beginning.
+#[derive(Debug)]
+struct Sound {
+    samples: Box<[i16]>,
+    /// Its beginning from the second round on: what was left over of its end, fading into its first samples.
+    again: Box<[i16]>,
+}
+
+impl Sound {
+    fn new(samples: &[i16]) -> Self {
+        let whole = (samples.len() / TICK_SAMPLES_MAX).max(1) * TICK_SAMPLES_MAX;
+        let mut own = samples.to_vec();
+        own.resize(whole, 0);
+        let rest = samples.get(whole..).unwrap_or_default();
+        let mut again = own[..rest.len()].to_vec();
+        cross_fade(rest, &mut again);
+        Self { samples: own.into(), again: again.into() }
+    }
+
+    /// The sample at this place of an endless play.
+    fn at(&self, place: usize) -> i16 {
+        let within = place % self.samples.len();
+        match self.again.get(within).filter(|_| place >= self.samples.len()) {
+            Some(again) => *again,
+            None => self.samples[within],
+        }
+    }
+
+    /// The sound from this place on, with the fade that every play begins with.
+    fn fill(&self, place: usize, into: &mut [i16]) {
+        let from = place.min(FADE_IN_SAMPLES);
+        let mut ramp = Ramp::new(from as f32 / FADE_IN_SAMPLES as f32);
+        ramp.move_to(1.0, FADE_IN_SAMPLES - from);
+        into.iter_mut().zip(place..).for_each(|(sample, place)| *sample = self.at(place));
+        ramp.apply(into);
+    }
 }
 
 impl Prompts {
@@ -71,8 +119,49 @@ impl Prompts {
         if let Some(target) = self.loudness_dbov {
             level_whole(&mut sound, f32::from(target));
         }
-        self.sounds.push(sound);
+        self.sounds.push(Sound::new(&sound));
+        // What was made before lacks it.
+        self.shared = OnceCell::new();
         Ok(Prompt(number))
+    }
+
+    /// Encodes all prompts for all sessions, once: some 7 ms for each second of sound. To be called before the first
+    /// session, which would do it otherwise.
+    pub fn encode(&self, params: &SessionParams) {
+        self.shared.get_or_init(|| {
+            let sounds = self.sounds.iter().map(|sound| {
+                let filled = |place: usize, into: &mut [i16]| sound.fill(place, into);
+                Frames::new(sound.samples.len(), filled, params)
+            });
+            Shared::new(sounds.collect(), params)
+        });
+    }
+
+    /// Makes the codecs that are missing of those that lie ready. To be called off the packet path.
+    pub fn fill_up(&self) {
+        self.spare.fill();
+    }
+
+    /// Times that a leg of any session needed a codec on the packet path and none lay ready: a frame each was left out.
+    pub fn codecs_short(&self) -> u64 {
+        self.spare.short()
+    }
+
+    pub(crate) fn spare(&self) -> &Rc<Spare> {
+        &self.spare
+    }
+
+    /// What is made once for all sessions, if it has been made.
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.shared.get()
+    }
+
+    /// A prompt's sound from this place of a play on; silence for a number never given out.
+    pub(crate) fn fill(&self, prompt: Prompt, place: usize, into: &mut [i16]) {
+        match self.sounds.get(usize::from(prompt.0)) {
+            Some(sound) => sound.fill(place, into),
+            None => into.fill(0),
+        }
     }
 
     /// Adds the contents of a wav file: 16-bit PCM, any number of channels (the first is taken), 8, 16 or 48 kHz.
@@ -95,9 +184,9 @@ impl Prompts {
         self.add_pcm(&sound[..written])
     }
 
-    /// A prompt's samples; empty for a number never given out.
-    pub(crate) fn samples(&self, prompt: Prompt) -> &[i16] {
-        self.sounds.get(usize::from(prompt.0)).map_or(&[], |sound| sound)
+    /// A prompt's length in samples; 0 for a number never given out.
+    pub(crate) fn length(&self, prompt: Prompt) -> usize {
+        self.sounds.get(usize::from(prompt.0)).map_or(0, |sound| sound.samples.len())
     }
 }
 
@@ -148,7 +237,15 @@ impl<'a> Wav<'a> {
     }
 }
 
-/// A prompt being played.
+/// A tick's sound that is a prompt's and nothing else: whoever has the prompt's packets need not encode it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Played {
+    pub(crate) prompt: Prompt,
+    /// Samples of it played before.
+    pub(crate) place: usize,
+}
+
+/// A prompt being played. It fades in.
 pub(crate) struct Player {
     prompt: Prompt,
     at: usize,
@@ -163,11 +260,9 @@ impl Player {
         Self { prompt, at: 0, looped: false, ramp: Ramp::new(1.0), leaving: false }
     }
 
-    /// Over and over, fading in over so many samples.
-    pub(crate) fn looped(prompt: Prompt, fade_samples: usize) -> Self {
-        let mut ramp = Ramp::new(0.0);
-        ramp.move_to(1.0, fade_samples);
-        Self { prompt, at: 0, looped: true, ramp, leaving: false }
+    /// Over and over.
+    pub(crate) fn looped(prompt: Prompt) -> Self {
+        Self { looped: true, ..Self::once(prompt) }
     }
 
     /// Fades out and ends.
@@ -176,21 +271,43 @@ impl Player {
         self.leaving = true;
     }
 
+    /// Nothing of it has been heard.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.at == 0
+    }
+
+    /// These samples are its last.
+    pub(crate) fn is_ending(&self, prompts: &Prompts, samples: usize) -> bool {
+        !self.looped && self.at + samples >= prompts.length(self.prompt)
+    }
+
+    /// It is fading out.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// From its start again.
+    pub(crate) fn rewind(&mut self) {
+        self.at = 0;
+    }
+
+    /// What the next tick is, if it is the prompt as it is.
+    pub(crate) fn played(&self) -> Option<Played> {
+        (!self.leaving).then_some(Played { prompt: self.prompt, place: self.at })
+    }
+
     /// Adds the next sound, at most a tick of it; false if it has ended.
     pub(crate) fn add(&mut self, prompts: &Prompts, sound: &mut [i16]) -> bool {
-        let samples = prompts.samples(self.prompt);
         let mut part = [0; TICK_SAMPLES_MAX];
         let part = &mut part[..sound.len().min(TICK_SAMPLES_MAX)];
-        for sample in part.iter_mut() {
-            if self.at >= samples.len() && self.looped {
-                self.at = 0;
-            }
-            *sample = samples.get(self.at).copied().unwrap_or(0);
-            self.at += 1;
+        let length = prompts.length(self.prompt);
+        if self.looped || self.at < length {
+            prompts.fill(self.prompt, self.at, part);
         }
+        self.at += part.len();
         self.ramp.apply(part);
         mix(sound, part);
-        let done = self.leaving && self.ramp.is_done() || !self.looped && self.at >= samples.len();
+        let done = self.leaving && self.ramp.is_done() || !self.looped && self.at >= length;
         !done
     }
 }
@@ -216,8 +333,10 @@ mod tests {
         let mut prompts = Prompts::new();
         for (rate, length) in [(8000, 8000), (16_000, 16_000), (48_000, 48_000)] {
             let prompt = prompts.add_wav(&wav(rate, 16, &vec![500; length])).unwrap();
-            assert!((8000..8010).contains(&prompts.samples(prompt).len()));
-            assert!((480..520).contains(&prompts.samples(prompt)[4000]));
+            assert!((7840..8010).contains(&prompts.length(prompt)));
+            let mut sound = [0; 160];
+            prompts.fill(prompt, 4000, &mut sound);
+            assert!(sound.iter().all(|sample| (480..520).contains(sample)));
         }
     }
 
@@ -235,8 +354,8 @@ mod tests {
     #[test]
     fn hold_audio_loops_and_an_announcement_ends() {
         let mut prompts = Prompts::new();
-        let prompt = prompts.add_pcm(&[100; 200]).unwrap();
-        let (mut hold, mut once) = (Player::looped(prompt, 80), Player::once(prompt));
+        let prompt = prompts.add_pcm(&[100; 400]).unwrap();
+        let (mut hold, mut once) = (Player::looped(prompt), Player::once(prompt));
         let mut sound = [0; 160];
         assert!((0..100).all(|_| hold.add(&prompts, &mut sound)));
         assert_eq!([once.add(&prompts, &mut sound), once.add(&prompts, &mut sound)], [true, false]);

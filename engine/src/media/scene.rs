@@ -8,7 +8,7 @@ use baton_codecs::fade::{Ramp, mix};
 use baton_signaling::Time;
 
 use super::coder::TICK_SAMPLES_MAX;
-use super::prompt::Player;
+use super::prompt::{Played, Player};
 use super::{MediaEvent, Prompt, Prompts};
 use crate::key::LegId;
 
@@ -20,11 +20,13 @@ const SENTENCE_MAX: Duration = Duration::from_secs(15);
 const PERSON_WAIT: Duration = Duration::from_millis(300);
 /// Fade of a sentence that is cut, in samples: 60 ms.
 const CUT_SAMPLES: usize = 480;
-/// Fade of hold audio in and out: 40 ms in, 10 ms out under the person's first sound.
-const HOLD_IN_SAMPLES: usize = 320;
+/// Fade of hold audio under the person's first sound, 10 ms.
 const HOLD_OUT_SAMPLES: usize = 80;
-/// A step between one source's last sample and the next one's first is bent away over this, 5 ms.
-const SEAM_SAMPLES: usize = 40;
+/// Silence before a prompt begins, 20 ms: its packets are made for a decoder that has heard nothing before, and one of
+/// Opus looks back on so much (RFC 6716 §4.2.7.9.1).
+const HUSH_SAMPLES: usize = 160;
+/// One source's last sample fades out, and the next one's sound fades in, over this, 10 ms.
+const SEAM_SAMPLES: usize = 80;
 
 /// The rest of a sentence.
 struct Tail {
@@ -46,7 +48,6 @@ pub(crate) struct Party<'a> {
 }
 
 /// Who stands behind the caller and what else they hear.
-#[derive(Default)]
 pub(crate) struct Scene {
     partner: Option<LegId>,
     /// The partner is a person not heard yet: until when to wait for their first sound.
@@ -58,6 +59,31 @@ pub(crate) struct Scene {
     /// The sources have changed since the last tick.
     seam: bool,
     last: i16,
+    /// Samples since the caller heard anything but silence.
+    hush: usize,
+    /// How many there must be before a prompt begins.
+    hush_wanted: usize,
+    /// The last tick's sound was this and nothing else.
+    played: Option<Played>,
+}
+
+impl Default for Scene {
+    /// Nobody, and nothing was heard before.
+    fn default() -> Self {
+        Self {
+            partner: None,
+            joining: None,
+            tail: None,
+            parked: None,
+            hold: None,
+            announce: None,
+            seam: false,
+            last: 0,
+            hush: HUSH_SAMPLES,
+            hush_wanted: HUSH_SAMPLES,
+            played: None,
+        }
+    }
 }
 
 impl Scene {
@@ -130,9 +156,11 @@ impl Scene {
         }
     }
 
-    /// The last sample the caller heard of a stream that went past us.
-    pub(crate) fn passed(&mut self, sample: i16) {
-        self.last = sample;
+    /// The last sample the caller heard of a stream that went past us; `None`: it was not decoded.
+    pub(crate) fn passed(&mut self, sample: Option<i16>) {
+        // What was not decoded is still heard: it fades out in the first tick that follows.
+        let fading = if sample.is_none() { TICK_SAMPLES_MAX } else { 0 };
+        (self.last, self.hush, self.hush_wanted) = (sample.unwrap_or(0), 0, HUSH_SAMPLES + fading);
     }
 
     /// Moves on by a tick: decides whose turn it is. `tell` gets what the call is to know.
@@ -153,7 +181,7 @@ impl Scene {
             && let Some(prompt) = self.parked.take()
         {
             if self.partner.is_none() {
-                self.hold = Some(Player::looped(prompt, HOLD_IN_SAMPLES));
+                self.hold = Some(Player::looped(prompt));
             }
             self.seam = true;
             tell(MediaEvent::TailEnded);
@@ -168,32 +196,84 @@ impl Scene {
         }
     }
 
+    /// What the last tick's sound was, if it was a prompt's alone.
+    pub(crate) fn played(&self) -> Option<Played> {
+        self.played
+    }
+
+    /// A tick passed in which nothing was mixed.
+    pub(crate) fn skip(&mut self) {
+        self.played = None;
+    }
+
     /// The caller's sound of this tick.
     pub(crate) fn fill<'a>(
         &mut self,
         prompts: &Prompts,
         parties: impl Iterator<Item = Party<'a>>,
         sound: &mut [i16],
-        mut tell: impl FnMut(MediaEvent),
+        tell: impl FnMut(MediaEvent),
     ) {
         sound.fill(0);
-        if let Some(player) = &mut self.announce {
-            if !player.add(prompts, sound) {
-                (self.announce, self.seam) = (None, true);
-                tell(MediaEvent::PromptEnded);
-            }
-        } else {
-            for party in parties {
-                self.add(party, sound);
-            }
-            if self.hold.as_mut().is_some_and(|player| !player.add(prompts, sound)) {
-                self.hold = None;
-            }
+        self.played = None;
+        // A prompt's packets begin after silence: what was heard before it ends first.
+        if !self.is_breaking_in() {
+            self.mix(prompts, parties, sound, tell);
         }
         if std::mem::take(&mut self.seam) {
             bend(self.last, sound);
         }
         self.last = sound.last().copied().unwrap_or(self.last);
+        let silent = sound.iter().all(|sample| *sample == 0);
+        if silent {
+            self.hush = (self.hush + sound.len()).min(self.hush_wanted);
+        } else {
+            (self.hush, self.hush_wanted) = (0, HUSH_SAMPLES);
+        }
+    }
+
+    /// A prompt is about to begin where something else was heard a moment ago.
+    fn is_breaking_in(&self) -> bool {
+        let next = self.announce.as_ref().or(self.hold.as_ref().filter(|_| self.is_alone()));
+        self.hush < self.hush_wanted && next.is_some_and(Player::is_fresh)
+    }
+
+    /// No party is heard.
+    fn is_alone(&self) -> bool {
+        self.tail.is_none() && (self.partner.is_none() || self.joining.is_some())
+    }
+
+    fn mix<'a>(
+        &mut self,
+        prompts: &Prompts,
+        parties: impl Iterator<Item = Party<'a>>,
+        sound: &mut [i16],
+        mut tell: impl FnMut(MediaEvent),
+    ) {
+        if let Some(player) = &mut self.announce {
+            if player.is_ending(prompts, sound.len()) {
+                player.fade_out(sound.len());
+            }
+            self.played = player.played();
+            if !player.add(prompts, sound) {
+                (self.announce, self.seam) = (None, true);
+                if let Some(hold) = self.hold.as_mut().filter(|hold| !hold.is_leaving()) {
+                    hold.rewind();
+                }
+                tell(MediaEvent::PromptEnded);
+            }
+            return;
+        }
+        for party in parties {
+            self.add(party, sound);
+        }
+        let alone = self.is_alone();
+        if let Some(hold) = &mut self.hold {
+            self.played = hold.played().filter(|_| alone);
+            if !hold.add(prompts, sound) {
+                self.hold = None;
+            }
+        }
     }
 
     fn add(&mut self, party: Party<'_>, sound: &mut [i16]) {
@@ -238,13 +318,11 @@ impl Tail {
     }
 }
 
-/// Bends a step away: the difference to the last sample, fading to nothing.
+/// Lets the last sample fade out and what follows fade in.
 fn bend(last: i16, sound: &mut [i16]) {
-    let Some(&first) = sound.first() else { return };
-    let step = i32::from(last) - i32::from(first);
-    for (n, sample) in sound.iter_mut().take(SEAM_SAMPLES).enumerate() {
-        let left = step * (SEAM_SAMPLES - n) as i32 / SEAM_SAMPLES as i32;
-        *sample = (i32::from(*sample) + left).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+    let length = SEAM_SAMPLES.min(sound.len()) as i32;
+    for (n, sample) in (0..length).zip(sound) {
+        *sample = ((i32::from(last) * (length - n) + i32::from(*sample) * n) / length) as i16;
     }
 }
 
@@ -253,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_bent_away_over_five_milliseconds() {
+    fn a_step_is_bent_away_over_ten_milliseconds() {
         let mut sound = [0; 160];
         bend(8000, &mut sound);
         assert_eq!(sound[0], 8000);

@@ -61,10 +61,12 @@ pub struct SessionParams {
     pub complexity: u8,
     /// The least that load may lower it to.
     pub complexity_min: u8,
-    /// Opus encoder bit rate, in bits per second.
+    /// Opus encoder bit rate, in bits per second; less where the far end wants less.
     pub bitrate: u32,
     /// Extended reports (RFC 3611) are sent to every far end, not only to those that ask for them.
     pub extended_reports: bool,
+    /// Leave silence out toward far ends that asked for it (`usedtx`, RFC 7587 §6.1).
+    pub dtx: bool,
     /// Wall clock at [`Time::ZERO`] as a 64-bit NTP timestamp (RFC 3550 §4), for sender reports.
     pub ntp_at_zero: u64,
 }
@@ -81,6 +83,7 @@ impl Default for SessionParams {
             complexity_min: 0,
             bitrate: 24_000,
             extended_reports: false,
+            dtx: false,
             ntp_at_zero: 0,
         }
     }
@@ -228,6 +231,7 @@ fn is_wide(codec: Codec, payload: &[u8]) -> bool {
 impl Session {
     /// A session without legs. Its SSRCs, first sequence numbers and RTCP times come from `seed`.
     pub fn new(seed: u64, params: SessionParams, prompts: Rc<Prompts>) -> Self {
+        prompts.encode(&params);
         let mut random = Random(seed);
         // RFC 7022 §4.2: a random CNAME for each session, so that calls cannot be told to have one origin.
         let cname = format!("{:016x}", random.draw()).into();
@@ -312,14 +316,16 @@ impl Session {
             Order::Withhold { digit } => self.withheld = digit,
             Order::End => self.end(now, out),
         }
+        self.prepare();
     }
 
     fn open(&mut self, now: Time, id: LegId, config: LegConfig) {
         let refused = self.legs.len() == LEGS_MAX || self.leg(id).is_some() || self.ended;
         let random = &mut self.random;
-        let leg = Leg::new(now, id, config, &self.params, self.cname.clone(), || random.draw());
+        let (params, spare) = (&self.params, self.prompts.spare());
+        let leg = Leg::new(now, id, config, params, self.cname.clone(), spare, || random.draw());
         match leg {
-            Ok(Some(leg)) if !refused => {
+            Some(leg) if !refused => {
                 self.legs.push(leg);
                 self.opened = self.opened.max(Some(id));
             }
@@ -329,9 +335,7 @@ impl Session {
 
     fn update(&mut self, now: Time, id: LegId, config: LegConfig) {
         let Some(at) = self.index(id) else { return };
-        if self.legs[at].update(now, config, &self.params).is_err() {
-            self.counters.legs_refused += 1;
-        }
+        self.legs[at].update(now, config, &self.params, self.prompts.spare());
     }
 
     fn close(&mut self, now: Time, id: LegId, out: &mut impl Sink) {
@@ -453,6 +457,9 @@ impl Session {
         }
         match rtcp::parse_of(packet, leg.outgoing.ssrc, leg.far) {
             Some(report) => {
+                if let Some(block) = report.block {
+                    leg.outgoing.framer.encoder().told_loss(block.fraction_lost);
+                }
                 let highest = report.block.map(|block| block.highest);
                 leg.handle_report(now, lane, from, report);
                 self.watch_report(at, highest);
@@ -510,7 +517,7 @@ impl Session {
         out: &mut impl Sink,
     ) {
         let to = self.relay_target(passing.from).and_then(|to| self.index(to));
-        let relayed = to.filter(|to| self.can_relay(at, *to));
+        let relayed = to.filter(|to| self.can_relay(at, *to) && self.legs[*to].outgoing.yields());
         let Some(to) = relayed else {
             let going = to
                 .is_some_and(|to| self.legs[to].outgoing.relayed().is_some_and(|(by, _)| by == passing.from));
@@ -570,18 +577,46 @@ impl Session {
         self.legs[at].playout.drop_decoded();
     }
 
-    /// Hears a relayed packet where its loudness matters, or costs next to nothing.
+    /// Hears a relayed packet: G.711 costs next to nothing, Opus is decoded only where its loudness decides something, and
+    /// tells by itself whether it holds a voice.
     fn listen(&mut self, at: usize, to: usize, payload: &[u8]) {
         let leg = &mut self.legs[at];
-        if leg.codec == Codec::Opus && leg.sound_told && !self.scene.listens_to(leg.id) {
+        let last = if leg.codec == Codec::Opus && !self.scene.listens_to(leg.id) {
             leg.varied |= looks_loud(payload);
-            return;
-        }
-        let last = leg.playout.listen(payload);
+            leg.playout.pass(payload);
+            None
+        } else {
+            Some(leg.playout.listen(payload))
+        };
         self.tell_sound(at);
         if self.legs[to].id == LegId::CALLER {
             self.scene.passed(last);
         }
+    }
+
+    /// Makes codecs where an order has made them needed, and fills up those that lie ready: not on the packet path.
+    fn prepare(&mut self) {
+        self.prompts.fill_up();
+        let Some(partner) = self.scene.partner().and_then(|partner| self.index(partner)) else { return };
+        let Some(caller) = self.index(LegId::CALLER) else { return };
+        if self.legs[caller].codec != self.legs[partner].codec {
+            for at in [caller, partner] {
+                self.legs[at].make_codecs();
+                self.prompts.fill_up();
+            }
+        }
+    }
+
+    /// Opus encoders and decoders that the session holds: each some 25 KiB of the library's own memory. A session that
+    /// has only relayed holds none.
+    pub fn opus_codecs(&self) -> (usize, usize) {
+        let encoders = self.legs.iter().filter(|leg| leg.outgoing.framer.has_opus()).count();
+        (encoders, self.legs.iter().filter(|leg| leg.playout.has_opus()).count())
+    }
+
+    /// Frames that went through an encoder of one of its legs; packets beyond these were relayed, or made for all calls.
+    pub fn frames_encoded(&self) -> u64 {
+        self.legs.iter().map(|leg| leg.outgoing.framer.encoded).sum()
     }
 
     pub(super) fn tell_sound(&mut self, at: usize) {

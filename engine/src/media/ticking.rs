@@ -138,6 +138,8 @@ impl Session {
         let passed = self.scene.sole().and_then(|sole| self.index(sole)).zip(caller);
         if passed.is_none_or(|(from, to)| !self.feeds(from, to, now)) {
             self.scene.fill(&self.prompts, parties, heard, |event| self.events.push(event));
+        } else {
+            self.scene.skip();
         }
     }
 
@@ -156,9 +158,10 @@ impl Session {
         if source.and_then(|source| self.index(source)).is_some_and(|from| self.feeds(from, at, now)) {
             return;
         }
+        let played = self.scene.played().filter(|_| id == LegId::CALLER);
         let Counters { packets_sent, srtp_faults, .. } = &mut self.counters;
         let Leg { outgoing, secure, .. } = &mut self.legs[at];
-        outgoing.push(now, sound, |packet| {
+        outgoing.push(now, sound, played, &self.prompts, |packet| {
             *packets_sent += 1;
             secure.send(srtp_faults, packet, |packet| out.send(id, Lane::Rtp, remote, packet));
         });

@@ -93,6 +93,8 @@ pub struct Shard {
 impl Shard {
     /// A shard without calls.
     pub fn new(params: ShardParams, gate: Arc<Gate>, prompts: Rc<Prompts>) -> Self {
+        prompts.encode(&params.session);
+        prompts.fill_up();
         let mut random = Random::new(params.seed);
         let seed = random.draw();
         Self {

@@ -45,6 +45,8 @@ impl Shard {
             }
         }
         self.flush(io);
+        // Nothing waits for us now: codecs that the turn has taken are made anew.
+        self.prompts.fill_up();
         if io.has_more() {
             return Some(now);
         }
