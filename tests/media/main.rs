@@ -19,6 +19,7 @@ mod secured;
 mod segments;
 mod silence;
 mod sources;
+mod steered;
 mod ticks;
 mod tones;
 mod transcoders;
