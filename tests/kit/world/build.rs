@@ -184,11 +184,16 @@ impl WorldBuilder {
             admission: self.admission,
             calls: Arc::new(self.calls),
             queues: Queues::new(queues),
-            prompts: Rc::new(prompts()),
+            prompts: PROMPTS.with(Rc::clone),
         });
         let lossy = self.media.loss + self.media.duplicate > 0 || !self.media.jitter.is_zero();
         World { now: Time::ZERO, net, node, phones, seed: self.seed, strays: Vec::new(), lossy }
     }
+}
+
+thread_local! {
+    /// Encoded once for all worlds of a test, as for all calls of a shard.
+    static PROMPTS: Rc<Prompts> = Rc::new(prompts());
 }
 
 /// Hold audio and announcement, in this order.
