@@ -81,7 +81,7 @@ mod tests {
                 past.replay(&mut OpusDecoder::new(Rate::Hz8000).unwrap(), |_| {}).is_ok(),
                 usize::from(n.unsigned_abs()) >= PACKETS
             );
-            let sound: [i16; TICK_SAMPLES_MAX] = std::array::from_fn(|at| n * 300 * ((at % 20) as i16 - 10));
+            let sound: [i16; TICK_SAMPLES_MAX] = std::array::from_fn(|at| n * 100 * ((at % 20) as i16 - 10));
             let length = encoder.encode(&sound, &mut payload).unwrap();
             past.keep(&payload[..length]);
             through.decode(&payload[..length], &mut last).unwrap();
