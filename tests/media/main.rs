@@ -10,6 +10,7 @@ mod held;
 mod jitter;
 mod loudness;
 mod odd_packets;
+mod odd_streams;
 mod pace;
 mod packet_lengths;
 mod relay;

@@ -20,6 +20,8 @@ pub(crate) const TICK_SAMPLES_MAX: usize = 160;
 pub(crate) const FRAME_SAMPLES_MAX: usize = 480;
 /// An Opus stream that begins amid another one fades in over this, 10 ms.
 pub(crate) const FADE_SAMPLES: usize = 80;
+/// Opus makes up sound in steps of 2.5 ms (RFC 6716 §2.1.4).
+const OPUS_STEP_SAMPLES: usize = 20;
 /// Bit rates that the encoder takes, in bits per second.
 const BITRATE_MIN: u32 = 6_000;
 const BITRATE_MAX: u32 = 128_000;
@@ -144,6 +146,14 @@ impl SoundDecoder {
         match self {
             Self::G711(decoder) => decoder.conceal(samples),
             Self::Opus(ear) => ear.decoder()?.conceal(samples),
+        }
+    }
+
+    /// The least it can make up that is no shorter: Opus counts in steps of 2.5 ms.
+    pub(crate) fn whole(&self, samples: usize) -> usize {
+        match self {
+            Self::G711(_) => samples,
+            Self::Opus(_) => samples.next_multiple_of(OPUS_STEP_SAMPLES),
         }
     }
 

@@ -28,6 +28,8 @@ const FIRST: u32 = 16;
 const QUANTILE: f32 = 0.88;
 /// The fastest packet is looked for in this time and the one before it, so that drifting clocks are followed.
 const WINDOW: Duration = Duration::from_secs(2);
+/// A packet later than this is no late one: the sender's clock has stood still or jumps. No buffer waits as long.
+const JUMP_MICROS: i64 = 1_000_000;
 /// Delay that a tick and a scheduler at either end need, whatever the network does.
 const MARGIN_MS: u32 = 5;
 
@@ -74,7 +76,11 @@ impl DelayEstimate {
 
     /// Takes note of a packet.
     pub(crate) fn handle(&mut self, now: Time, time: RtpTime) {
-        let transit = self.transit(now, time);
+        let mut transit = self.transit(now, time);
+        if transit.saturating_sub(self.fastest()) > JUMP_MICROS {
+            self.restart();
+            transit = self.transit(now, time);
+        }
         if now >= self.window_ends {
             self.fastest = [self.fastest[1].min(transit), transit];
             self.window_ends = now + WINDOW;

@@ -25,6 +25,9 @@ const DRY_MS_MAX: u32 = 200;
 const PAUSE_MS_MAX: u32 = 1000;
 /// A hole in the numbers longer than this is skipped, not filled.
 const HOLE_MS_MAX: u32 = 200;
+/// Shortest packet of sound that there is, 2.5 ms in tenths of a millisecond (RFC 6716 §2.1.4): holes are filled in pieces as long as
+/// the packet before, and no sender is to make thousands of them out of one.
+const PACKET_TENTHS_MIN: u32 = 25;
 /// After a loss the packet behind the next one is waited for during this time.
 const LOSSY: Duration = Duration::from_secs(10);
 /// A packet is taken to be lost, and not late, after this.
@@ -35,8 +38,17 @@ struct Slot {
     seq: ExtSeq,
     time: RtpTime,
     stored: Stored,
-    /// Comfort noise, not sound.
-    noise: bool,
+    content: Content,
+}
+
+/// What a slot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Sound,
+    /// Comfort noise (RFC 3389).
+    Noise,
+    /// Nothing to be played: the sender has pressed a key (RFC 4733), and its number is not missing.
+    Event,
 }
 
 /// Least and greatest delay aimed at, in milliseconds.
@@ -92,6 +104,8 @@ pub(crate) struct Jitter {
     asked: bool,
     /// The sender has said that it is silent from here on.
     silent: bool,
+    /// It has said so by pressing a key.
+    pressed: bool,
     /// The sender has paused before, so it may pause again.
     pauses: bool,
     /// What was played last is quiet enough for a pause; the playout's word.
@@ -137,6 +151,7 @@ impl Jitter {
             urgent: false,
             asked: false,
             silent: false,
+            pressed: false,
             pauses: false,
             quiet: false,
             looks_ahead: false,
@@ -162,7 +177,7 @@ impl Jitter {
             }
         }
         (self.held, self.next, self.dry, self.dry_pieces) = (0, None, 0, 0);
-        (self.asked, self.silent) = (false, false);
+        (self.asked, self.silent, self.pressed) = (false, false, false);
     }
 
     /// Plays the next packet that comes without holding it back: sound has just been heard another way.
@@ -182,15 +197,22 @@ impl Jitter {
 
     /// Keeps a packet that is no duplicate. Returns whether it was in time.
     pub(crate) fn insert(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8]) -> bool {
-        self.keep(seq, time, payload, false)
+        self.keep(seq, time, payload, Content::Sound)
     }
 
     /// Keeps a payload of comfort noise (RFC 3389) in its place among the packets.
     pub(crate) fn insert_noise(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8]) -> bool {
-        self.keep(seq, time, payload, true)
+        self.keep(seq, time, payload, Content::Noise)
     }
 
-    fn keep(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8], noise: bool) -> bool {
+    /// Takes note that this number is that of a key press, sent instead of sound or beside it.
+    pub(crate) fn insert_event(&mut self, seq: ExtSeq, time: RtpTime) {
+        if self.floor.is_none_or(|floor| seq >= floor) {
+            self.keep(seq, time, &[], Content::Event);
+        }
+    }
+
+    fn keep(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8], content: Content) -> bool {
         if self.floor.is_some_and(|floor| seq < floor) {
             self.counts.late += 1;
             // It was not lost: waiting for the packet behind it would not have helped.
@@ -212,7 +234,7 @@ impl Jitter {
         if self.held == 0 || seq > self.newest {
             self.newest = seq;
         }
-        self.slots[seq.0 as usize % SLOTS] = Some(Slot { seq, time, stored, noise });
+        self.slots[seq.0 as usize % SLOTS] = Some(Slot { seq, time, stored, content });
         self.held += 1;
         true
     }
@@ -278,6 +300,7 @@ impl Jitter {
         self.asked = true;
         let lossy = self.looks_ahead && self.lossy[0] <= now && now < self.lossy[1];
         self.ahead_ms = if lossy { self.frame * 1000 / self.clock } else { 0 };
+        self.pass_events();
         let Some(oldest) = self.oldest() else { return self.pop_dry(need) };
         let due = self.delay.late_ms(now, oldest.time) >= i64::from(self.target_ms());
         let Some((seq, time)) = self.next else {
@@ -311,12 +334,26 @@ impl Jitter {
         Pop::Lost { next: self.arena.copy(oldest.stored, into), ahead: hole }
     }
 
+    /// Key presses whose turn it is: what plays pauses until there is sound again. They are no part of a stream that does
+    /// not play yet.
+    fn pass_events(&mut self) {
+        while let Some(slot) = self.oldest().filter(|slot| slot.content == Content::Event) {
+            self.take(slot);
+            let following = ExtSeq(slot.seq.0 + 1);
+            self.floor = Some(following);
+            if let Some((next, _)) = &mut self.next {
+                *next = following;
+                (self.silent, self.pressed) = (true, true);
+            }
+        }
+    }
+
     /// A packet that is about to be played tells what was made up before it: a break, a loss, or the sender's silence.
     fn account(&mut self, now: Time, slot: Slot, ahead: u32) {
         let Some((seq, _)) = self.next else { return };
         let in_time = ahead <= self.frame / 2;
         if slot.seq == seq && !in_time {
-            self.pauses = true;
+            self.pauses |= !self.pressed;
         } else if self.dry > 0 && !self.silent {
             self.counts.concealed += self.dry_pieces;
             self.counts.underruns += u64::from(in_time);
@@ -353,12 +390,14 @@ impl Jitter {
     fn play(&mut self, slot: Slot, into: &mut [u8]) -> Pop {
         let length = self.arena.copy(slot.stored, into);
         self.take(slot);
-        (self.dry, self.dry_pieces, self.urgent, self.silent) = (0, 0, false, slot.noise);
+        let noise = slot.content == Content::Noise;
+        (self.dry, self.dry_pieces, self.urgent) = (0, 0, false);
+        (self.silent, self.pressed) = (noise, false);
         let following = ExtSeq(slot.seq.0 + 1);
         self.floor = Some(following);
-        let length_units = if slot.noise { 0 } else { self.frame };
+        let length_units = if noise { 0 } else { self.frame };
         self.next = Some((following, slot.time.plus(length_units)));
-        if slot.noise { Pop::Noise(length) } else { Pop::Packet(length) }
+        if noise { Pop::Noise(length) } else { Pop::Packet(length) }
     }
 
     /// The packet just popped says that the sender is silent until the next one.
@@ -371,14 +410,14 @@ impl Jitter {
         if let Some((_, time)) = &mut self.next {
             *time = time.minus(self.frame).plus(units);
         }
-        self.frame = units.max(1);
+        self.frame = units.max(self.units(PACKET_TENTHS_MIN) / 10);
     }
 
     /// Takes the oldest packet of sound, whether its turn has come or not.
     pub(crate) fn drain(&mut self, into: &mut [u8]) -> Option<(ExtSeq, RtpTime, usize)> {
         let slot = loop {
             let slot = self.oldest()?;
-            if !slot.noise {
+            if slot.content == Content::Sound {
                 break slot;
             }
             self.take(slot);
@@ -559,6 +598,26 @@ mod tests {
         let lost = |packets: u32| Pop::Lost { next: 160, ahead: packets * TICK };
         assert_eq!(pops[2..], [lost(3), lost(2), lost(1), Pop::Packet(160)]);
         assert_eq!(world.jitter.counts, Counts { concealed: 3, ..Counts::default() });
+    }
+
+    #[test]
+    fn a_hole_behind_the_shortest_packets_is_filled_in_a_few_pieces() {
+        let mut world = World::new();
+        let mut into = [0; 1500];
+        let time = RtpTime(0);
+        world.jitter.delay.handle(Time::ZERO, time);
+        for (n, units, bytes) in [(0, 0, 1), (1, 1, 1), (9, 801, 160)] {
+            world.jitter.insert(ExtSeq(world.base.0 + n), time.plus(units), &[1; 160][..bytes]);
+        }
+        let mut pieces = 0;
+        loop {
+            match world.jitter.pop(Time::from_millis(40), TICK, &mut into) {
+                Pop::Packet(1) => world.jitter.played(1),
+                Pop::Packet(_) => break,
+                _ => pieces += 1,
+            }
+        }
+        assert!(pieces <= 40, "{pieces} for 100 ms");
     }
 
     #[test]

@@ -245,13 +245,17 @@ impl Leg {
         fits && self.codec == source.codec && (self.config.limits.stereo || !source.stereo)
     }
 
-    /// Counts an accepted packet; `None` for one that is to be dropped.
-    pub(crate) fn place(&mut self, now: Time, ssrc: Ssrc, seq: Seq, time: RtpTime) -> Option<ExtSeq> {
+    /// Counts an accepted packet; `None` for one that is to be dropped. `time`: its timestamp, if it moves with each packet.
+    pub(crate) fn place(&mut self, now: Time, ssrc: Ssrc, seq: Seq, time: Option<RtpTime>) -> Option<ExtSeq> {
         if self.far != Some(ssrc) {
             self.restart(self.far.is_some());
             self.far = Some(ssrc);
         }
-        let ext = match self.reception.handle(now, seq, time) {
+        let arrival = match time {
+            Some(time) => self.reception.handle(now, seq, time),
+            None => self.reception.handle_untimed(seq),
+        };
+        let ext = match arrival {
             Arrival::Ahead(ext) => ext,
             Arrival::Behind(ext) => ext,
             Arrival::Restarted(ext) => {

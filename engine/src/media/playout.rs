@@ -140,7 +140,8 @@ impl Playout {
         let target = i64::from(self.jitter.target_ms());
         let (tick_ms, held_ms) = (tick as i64 / 8, self.filled as i64 / 8);
         let whole_ticks = held_ms / tick_ms;
-        let excess = late + held_ms - target - tick_ms;
+        // With nothing held there is nothing to catch up with, whatever the fastest packets of late have done.
+        let excess = if self.jitter.held() > 0 { late + held_ms - target - tick_ms } else { 0 };
         let lack = target - EARLY_MS - (late + whole_ticks * tick_ms);
         if excess <= 0 && lack <= 0 {
             self.alike = ALIKE_FIRST;
@@ -200,7 +201,8 @@ impl Playout {
     /// Adds the next piece of sound.
     fn step(&mut self, now: Time, need: usize) {
         let mut payload = [0; PAYLOAD_BYTES_MAX];
-        match self.jitter.pop(now, self.units(need), &mut payload) {
+        let whole = self.decoder.whole(need);
+        match self.jitter.pop(now, self.units(whole), &mut payload) {
             Pop::Packet(length) => self.decode(&payload[..length]),
             Pop::Idle => {
                 self.noise = None;
@@ -213,11 +215,11 @@ impl Playout {
                 self.restore(frame, &payload[..next], ahead);
             }
             Pop::Dry => {
-                self.counts.concealed_samples += need as u64;
-                self.conceal(need);
+                self.counts.concealed_samples += whole as u64;
+                self.conceal(whole);
             }
             // An Opus decoder goes on with its comfort noise, G.711's last sound fades.
-            Pop::Pause if self.noise.is_none() => self.conceal(need),
+            Pop::Pause if self.noise.is_none() => self.conceal(whole),
             Pop::Pause => self.put_noise(need),
             Pop::Noise(length) => self.hear_noise(&payload[..length]),
         }

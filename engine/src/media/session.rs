@@ -417,17 +417,22 @@ impl Session {
         if !std::mem::replace(&mut leg.packet_told, true) {
             self.events.push(MediaEvent::FirstPacket { leg: leg.id });
         }
-        let Some(ext) = leg.place(now, view.ssrc(), view.seq(), view.time()) else { return };
+        let time = view.time();
+        let timed = event.is_none().then_some(time);
+        let Some(ext) = leg.place(now, view.ssrc(), view.seq(), timed) else { return };
         match event {
             Some(event) => {
                 if let Some(seen) = leg.events.handle(event.clock, view.time(), view.payload()) {
                     self.handle_digit(now, at, seen);
                 }
+                if !self.goes_past(at) {
+                    self.legs[at].playout.jitter.insert_event(ext, time);
+                }
             }
             // Keep-alives (RFC 6263 §4.4) tell that the far end lives, and are no sound.
             None if view.payload().is_empty() => {}
             None if !audio => {
-                let (time, range) = (view.time(), view.payload_range());
+                let range = view.payload_range();
                 self.handle_noise(at, ext, time, &packet[range]);
             }
             None => {
@@ -544,13 +549,18 @@ impl Session {
 
     /// Comfort noise (RFC 3389) takes its place among the packets of a leg that is decoded.
     fn handle_noise(&mut self, at: usize, ext: ExtSeq, time: RtpTime, payload: &[u8]) {
-        let to = self.relay_target(self.legs[at].id).and_then(|to| self.index(to));
-        let relayed = to.is_some_and(|to| self.can_relay(at, to));
+        let relayed = self.goes_past(at);
         let leg = &mut self.legs[at];
         // Its clock is that of G.711 (§4); Opus brings its own.
         if !relayed && leg.codec != Codec::Opus {
             leg.playout.jitter.insert_noise(ext, time, payload);
         }
+    }
+
+    /// Whether a leg's sound need not be kept: it can be sent on as it comes.
+    fn goes_past(&self, at: usize) -> bool {
+        let to = self.relay_target(self.legs[at].id).and_then(|to| self.index(to));
+        to.is_some_and(|to| self.can_relay(at, to))
     }
 
     /// Sends what the buffer still holds, when relaying begins.

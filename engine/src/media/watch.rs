@@ -107,7 +107,9 @@ impl Watch {
         };
         let silent = now.saturating_duration_since(facts.packet.unwrap_or(awaited).max(awaited));
         let pausing = facts.pausing && now.saturating_duration_since(facts.heard) < PAUSE_MAX;
-        self.set(AlarmKind::NoRtp, silent >= self.limit && !pausing, silent < FLOWING, &mut tell);
+        // Waiting anew, after an offer, is no packet.
+        let came = facts.packet.is_some_and(|at| now.saturating_duration_since(at) < FLOWING);
+        self.set(AlarmKind::NoRtp, silent >= self.limit && !pausing, came, &mut tell);
         let flowing = silent < FLOWING || pausing;
         let since = facts.waits_since.map(|at| at.max(awaited).max(self.sound.unwrap_or(awaited)));
         let waited = since.is_some_and(|since| now.saturating_duration_since(since) >= self.limit);
@@ -256,6 +258,17 @@ mod tests {
         leg.run(5.0, true, false, Some(asked));
         let kinds: Vec<_> = leg.told[1..].iter().map(|(kind, on, _)| (*kind, *on)).collect();
         assert_eq!(kinds, [(AlarmKind::NoSound, false), (AlarmKind::DeadAir, true)]);
+    }
+
+    #[test]
+    fn a_new_offer_alone_brings_nothing_back() {
+        let mut leg = Leg::new();
+        leg.run(5.0, false, false, None);
+        leg.watch.restart();
+        leg.run(5.0, false, false, None);
+        assert_eq!(leg.told, [(AlarmKind::NoRtp, true, 3020)]);
+        leg.run(1.0, true, true, None);
+        assert_eq!(leg.told[1..], [(AlarmKind::NoRtp, false, 11_020)]);
     }
 
     #[test]

@@ -72,6 +72,14 @@ impl Reception {
         arrival
     }
 
+    /// The same of a packet whose timestamp is not that of its sending, as those of a key press (RFC 4733 §2.5.1.1): it
+    /// tells nothing of jitter.
+    pub fn handle_untimed(&mut self, seq: Seq) -> Arrival {
+        let arrival = self.place(seq);
+        self.received += u64::from(arrival != Arrival::Doubtful);
+        arrival
+    }
+
     /// The stream goes on in another clock (RFC 7160): its numbers go on, times cannot be compared across the change.
     pub fn set_clock(&mut self, clock: u32) {
         self.jitter = self.jitter * u64::from(clock) / u64::from(self.clock.max(1));
