@@ -12,13 +12,13 @@ const AGENT: LegId = LegId(2);
 
 /// The line of a description that begins so.
 fn line(sdp: &[u8], start: &str) -> String {
-    let text = String::from_utf8(sdp.to_vec()).unwrap();
+    let text = String::from_utf8(sdp.to_vec()).expect("a description of ours is text");
     text.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned()
 }
 
 /// The formats of its audio line.
 fn formats(sdp: &[u8]) -> String {
-    line(sdp, "m=audio").split("RTP/AVP ").nth(1).unwrap().to_owned()
+    line(sdp, "m=audio").split("RTP/AVP ").nth(1).expect("a plain audio line").to_owned()
 }
 
 fn answered(actions: &[Action]) -> Bytes {
@@ -26,14 +26,14 @@ fn answered(actions: &[Action]) -> Bytes {
         Action::Answer { sdp, .. } => Some(sdp.clone()),
         _ => None,
     });
-    answer.unwrap()
+    answer.expect("the caller was answered")
 }
 
 /// A call of this offer whose AI may speak these codecs and answers in the first of `ai`; the AI's offer, our answer
 /// to the caller, and the call.
 fn call(offer: Bytes, allowed: &[&str], ai: &[&str]) -> (Bytes, Bytes, Script) {
     let mut settings = settings();
-    let peer = settings.peers.get_mut("polyai").unwrap();
+    let peer = settings.peers.get_mut("polyai").expect("a peer of the settings");
     peer.codecs = allowed.iter().map(|name| (*name).to_owned()).collect();
     let mut script = Script::begin(settings, "support", Some(offer));
     script.take();
@@ -79,7 +79,7 @@ fn an_opus_caller_behind_whom_opus_stands_is_told_what_that_side_wants() {
     assert_eq!(line(&offered, "a=fmtp:111"), "a=fmtp:111 useinbandfec=1;stereo=0");
     assert_eq!(line(&answer, "a=fmtp:111"), "a=fmtp:111 useinbandfec=1;stereo=0");
     let mut settings = settings();
-    settings.peers.get_mut("polyai").unwrap().codecs = vec!["opus".to_owned()];
+    settings.peers.get_mut("polyai").expect("a peer of the settings").codecs = vec!["opus".to_owned()];
     let mut script = Script::begin(settings, "support", Some(caller_offer()));
     let slow = sdp("111", "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxaveragebitrate=16000;cbr=1\r\n");
     script.sip(AI, SipEvent::Answered { sdp: Some(slow), headers: Vec::new() });
