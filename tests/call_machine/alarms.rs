@@ -54,6 +54,17 @@ fn a_leg_that_is_heard_again_is_left_alone() {
 }
 
 #[test]
+fn a_leg_that_has_gone_on_hold_since_the_alarm_is_not_offered_its_session() {
+    let mut script = Script::with_ai();
+    script.media(MediaEvent::Alarm { leg: CALLER, kind: AlarmKind::NoRtp });
+    script.pass(500);
+    let held = format!("{}a=sendonly\r\n", String::from_utf8_lossy(&caller_offer()));
+    script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(held.into_bytes().into()) });
+    script.pass(10_000);
+    assert!(reinvited(&script.take()).is_empty());
+}
+
+#[test]
 fn a_far_end_that_hears_nothing_is_asked_at_once_and_its_answer_is_taken() {
     let mut script = Script::with_ai();
     script.media(MediaEvent::Alarm { leg: AI, kind: AlarmKind::NotReceived });
@@ -72,6 +83,41 @@ fn a_far_end_that_hears_nothing_is_asked_at_once_and_its_answer_is_taken() {
             if config.remote.is_some_and(|remote| remote.ip().to_string() == "127.0.0.7"))
     });
     assert!(moved, "{orders:?}");
+}
+
+#[test]
+fn an_offer_that_waits_behind_a_glare_is_written_anew_once_theirs_is_answered() {
+    let version = |sdp: &[u8]| -> u64 {
+        let text = String::from_utf8_lossy(sdp).into_owned();
+        let line = text.lines().find(|line| line.starts_with("o=")).expect("an origin");
+        line.split(' ').nth(2).expect("a version").parse().expect("a number")
+    };
+    let offers = |actions: &[Action]| -> Vec<bytes::Bytes> {
+        let offer = |action: &Action| match action {
+            Action::Reinvite(CALLER, offer) => Some(offer.clone()),
+            _ => None,
+        };
+        actions.iter().filter_map(offer).collect()
+    };
+    let mut script = Script::with_ai();
+    script.media(MediaEvent::Alarm { leg: CALLER, kind: AlarmKind::NotReceived });
+    script.pass(20);
+    assert_eq!(offers(&script.take()).len(), 1);
+    // Theirs has crossed ours, which waits for its time (RFC 3261 §14.1); it holds, and so is answered otherwise.
+    let held = format!("{}a=sendonly\r\n", String::from_utf8_lossy(&caller_offer()));
+    script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(held.into_bytes().into()) });
+    let actions = script.take();
+    let answer = actions.iter().find_map(|action| match action {
+        Action::Respond { status: 200, sdp, .. } => sdp.clone(),
+        _ => None,
+    });
+    let again = offers(&actions);
+    assert_eq!(again.len(), 1, "{actions:?}");
+    assert!(version(&again[0]) > version(&answer.expect("an answer")));
+    let answer = answer_to(&again[0], &["opus"]);
+    script.sip(CALLER, SipEvent::Reanswered { sdp: Some(answer) });
+    script.sip(CALLER, SipEvent::Offer { request: RequestKey(2), sdp: Some(caller_offer()) });
+    assert!(offers(&script.take()).is_empty(), "it is done");
 }
 
 #[test]

@@ -68,6 +68,19 @@ fn a_leg_on_hold_and_an_ai_whose_caller_waits_are_not_missed() {
 }
 
 #[test]
+fn a_far_end_that_holds_without_music_is_not_missed() {
+    let mut world = World::call(2, Kind::Pcmu, Kind::Pcmu);
+    world.run(500);
+    // a=sendonly, the usual hold (RFC 3264 §8.4), of a phone that has no music for it.
+    let mut config = world.config(CALLER);
+    config.send = false;
+    world.order(Order::Update { leg: CALLER, config });
+    world.phone_mut(CALLER).sends = false;
+    world.run(10_000);
+    assert!(!any_alarm(&world), "{:?}", world.events);
+}
+
+#[test]
 fn packets_without_a_sound_are_dead_air_once_the_other_has_spoken() {
     for (caller, ai) in PAIRS {
         let mut world = World::call(3, caller, ai);

@@ -26,6 +26,7 @@ impl Call {
                 Ok(answer) => {
                     self.respond(id, request, 200, Some(answer.sdp), Vec::new());
                     self.update_leg(now, id, &answer.media);
+                    self.renew_offer(id);
                 }
                 Err(refusal) => {
                     // The session goes on as it was (RFC 3261 §14.2).
@@ -66,6 +67,7 @@ impl Call {
         if let Some(media) = self.read_answer_on(id, sdp.as_deref()) {
             self.update_leg(now, id, &media);
         }
+        self.renew_offer(id);
     }
 
     pub(super) fn update_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
@@ -76,6 +78,9 @@ impl Call {
         if leg.config.as_ref() != Some(&config) {
             leg.config = Some(config.clone());
             self.act(Action::Media(Order::Update { leg: id, config }));
+        }
+        if after {
+            self.drop_remedy(id);
         }
         match (before, after) {
             (false, true) => self.note(now, Moment::LegHeld { leg: id }),

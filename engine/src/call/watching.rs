@@ -128,6 +128,13 @@ impl Call {
         self.arm_remedy();
     }
 
+    /// A leg that holds us is not missed.
+    pub(super) fn drop_remedy(&mut self, id: LegId) {
+        if self.leg_mut(id).is_some_and(|leg| leg.remedy.due.take().is_some()) {
+            self.arm_remedy();
+        }
+    }
+
     fn arm_remedy(&mut self) {
         match self.legs.iter().filter(|leg| leg.is_live()).filter_map(|leg| leg.remedy.due).min() {
             Some(due) => self.timers.set(Timer::Remedy, due),
@@ -157,6 +164,16 @@ impl Call {
             }
             self.counters.reoffers += 1;
             self.note(now, Moment::Reoffered { leg: id });
+            self.act(Action::Reinvite(id, offer));
+        }
+    }
+
+    /// The far end's own offer was dealt with while ours waits to be sent again (491): that one is written anew, since what
+    /// it said has been agreed on otherwise.
+    pub(super) fn renew_offer(&mut self, id: LegId) {
+        if self.leg(id).is_some_and(|leg| leg.remedy.offered)
+            && let Some(offer) = self.offer_on(id)
+        {
             self.act(Action::Reinvite(id, offer));
         }
     }

@@ -56,6 +56,8 @@ impl Session {
             let facts = Facts {
                 awaited: leg.fed
                     && leg.config.receive
+                    // Who does not listen has put us on hold (RFC 3264 §8.4), and need not have music for it.
+                    && leg.config.send
                     && leg.closing.is_none()
                     && (leg.id == LegId::CALLER || listener.is_some()),
                 packet: leg.last_packet,
