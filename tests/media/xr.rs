@@ -126,6 +126,23 @@ fn a_far_ends_reference_time_is_answered_with_how_long_ago_it_came() {
 }
 
 #[test]
+fn a_rating_that_cannot_be_is_none() {
+    for (told, kept) in
+        [(0, None), (9, None), (10, Some(1.0)), (50, Some(5.0)), (51, None), (127, None), (255, None)]
+    {
+        let mut world = call(6, |_| {});
+        world.run(1000);
+        let voip = Voip { ssrc: Ssrc(world.phone(AI).got[0].ssrc()), mos_cq: told, ..Voip::default() };
+        let extended = Extended { voip: Some(voip), ..Extended::default() };
+        let ssrc = Ssrc(world.phone(AI).ssrc);
+        let compound = Compound { ssrc, cname: Some("x"), extended: Some(&extended), ..Compound::default() };
+        world.report_in(AI, packet(&compound));
+        let whole = world.session.measure().into_iter().find(|m| m.leg == AI && m.segment.is_none()).unwrap();
+        assert_eq!(whole.stream.far_mos_cq, kept, "{told}");
+    }
+}
+
+#[test]
 fn the_far_ends_own_rating_is_kept() {
     let mut world = call(6, |_| {});
     world.run(1000);

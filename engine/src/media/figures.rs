@@ -159,6 +159,8 @@ impl Stretch {
                 .now
                 .far_voip
                 .and_then(|v| Voip::known(v.mos_cq))
+                // RFC 3611 §4.7.5: other values are reserved, and to be ignored.
+                .filter(|mos| (10..=50).contains(mos))
                 .map(|mos| f32::from(mos) / 10.0),
             scale: self.scale(),
             r: (received > 0).then(|| round(rating.r)),

@@ -296,6 +296,48 @@ fn numbers_have_bounds() {
 }
 
 #[test]
+fn what_media_is_like_is_checked_and_told_all_at_once_by_line() {
+    let text = format!(
+        "[media]\nrtcp_xr = \"never\"\ncomplexity = -1\ncomplexity_min = 11\nloudness_dbov = -41\n\
+        [timers]\none_way = 0\n{}",
+        SMALL
+            .replacen(
+                "name = \"web\"",
+                "name = \"web\"\nsrtp = \"on\"\nrepair = true\ndtmf = \"INFO\"\njitter_ms = { min = 501, maxx = 3 }",
+                1
+            )
+            .replacen(
+                "queue = \"people\"\n",
+                "queue = \"people\"\n[flows.handoff]\nescape_digit = \"00\"\n",
+                1
+            )
+    );
+    let issues: Vec<String> = read(&text).unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        issues,
+        [
+            "2: media.rtcp_xr: must be \"asked\" or \"always\"",
+            "3: media.complexity: must be from 0 to 10",
+            "4: media.complexity_min: must be from 0 to 10",
+            "5: media.loudness_dbov: must be from -40 to -12, or \"off\"",
+            "7: timers.one_way: must be from 1 to 60",
+            "11: peers[0].srtp: must be \"off\" or \"optional\" or \"required\"",
+            "12: peers[0].repair: must be a string, not a boolean",
+            "13: peers[0].dtmf: must be \"auto\" or \"rfc4733\" or \"info\" or \"inband\"",
+            "14: peers[0].jitter_ms.maxx: unknown key; did you mean `max`?",
+            "14: peers[0].jitter_ms.min: must be from 0 to 500",
+            "29: flows[0].handoff.escape_digit: must be one of 0-9, * and #",
+        ]
+    );
+    let escape = "[flows.handoff]\nescape_digit = \"0\"\n";
+    assert_fault(
+        "queue = \"people\"\n",
+        escape,
+        "flows[0].handoff.escape_digit: leads to the flow's `queue`, and it has none",
+    );
+}
+
+#[test]
 fn names_are_unique_and_what_they_refer_to_exists() {
     assert_fault(
         "\"ai\"\nuris",
