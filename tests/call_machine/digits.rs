@@ -141,6 +141,18 @@ fn a_peer_that_takes_digits_by_info_gets_them_so_and_is_offered_no_telephone_eve
         body: Bytes::from_static(b"Signal=#\r\nDuration=160\r\n"),
     };
     assert_eq!(actions, [sent]);
+    // A stream of made-up presses is no stream of SIP requests.
+    for second in 1..=3 {
+        script.pass(1000);
+        let mut sent = 0;
+        for _ in 0..500 {
+            let actions = press(&mut script, CALLER, Dtmf(1));
+            sent += actions.iter().filter(|action| matches!(action, Action::Info { .. })).count();
+            script.now += std::time::Duration::from_micros(1500);
+        }
+        assert_eq!(sent, 20);
+        assert_eq!(script.call.counters().infos_dropped, 480 * second);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use baton_signaling::sdp::{Description, OpusFormat};
 
 use crate::call::context::Context;
 use crate::call::counters::Counters;
-use crate::call::digits::{Press, Way};
+use crate::call::digits::{InfoPace, Press, Way};
 use crate::call::flow::Dialing;
 use crate::call::handoff::{Handoff, Returned, Tally};
 use crate::call::leg::{Farewell, Leg};
@@ -104,6 +104,7 @@ pub struct Call {
     pub(super) queue: Option<String>,
     /// The digit pressed last.
     pub(super) press: Option<Press>,
+    pub(super) info_pace: InfoPace,
     /// The session withholds the caller's escape digit.
     pub(super) withheld: bool,
     /// Queues entered one after the other without a person between.
@@ -216,6 +217,7 @@ impl Call {
             stay: Stay::Outside,
             queue: None,
             press: None,
+            info_pace: InfoPace::default(),
             withheld: false,
             hops: 0,
             alarms: VecDeque::new(),

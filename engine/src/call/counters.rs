@@ -105,6 +105,8 @@ pub struct Counters {
     pub escapes: u64,
     /// INFOs that were no digit, or none that can be read (400, 415).
     pub infos_refused: u64,
+    /// Digits that came faster than INFOs are sent.
+    pub infos_dropped: u64,
     /// Offers of an older stay in a queue, and other notices that came too late.
     pub late_notices: u64,
     /// Events of legs that are over, and inputs that fit no state.

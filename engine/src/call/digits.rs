@@ -23,6 +23,9 @@ use crate::settings::DtmfRule;
 const SAME_PRESS: Duration = Duration::from_millis(700);
 /// A key that bounces, or is hit twice in impatience, asks once.
 const DEBOUNCE: Duration = Duration::from_secs(1);
+/// INFOs sent to one call's legs in a second: nobody presses faster, and each is a transaction (for 32 s, where it is
+/// not answered) of a table that all calls share.
+const INFOS_PER_SECOND: u32 = 20;
 /// What INFO may bring, for the Accept of a refusal (RFC 3261 §21.4.13).
 const ACCEPT: &str = "application/dtmf-relay, application/dtmf";
 
@@ -42,6 +45,24 @@ pub(crate) struct Press {
     digit: Dtmf,
     way: Way,
     at: Time,
+}
+
+/// INFOs sent in the second that began then.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct InfoPace {
+    since: Time,
+    sent: u32,
+}
+
+impl InfoPace {
+    /// Whether one more may be sent.
+    fn allows(&mut self, now: Time) -> bool {
+        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+            *self = Self { since: now, sent: 0 };
+        }
+        self.sent += 1;
+        self.sent <= INFOS_PER_SECOND
+    }
 }
 
 /// What an INFO says.
@@ -122,7 +143,7 @@ impl Call {
             }
             return;
         }
-        self.pass_on(leg, digit, way);
+        self.pass_on(now, leg, digit, way);
     }
 
     /// The caller asks for a person.
@@ -134,7 +155,7 @@ impl Call {
     }
 
     /// To the other side, as far as the session has not done so by itself.
-    fn pass_on(&mut self, from: LegId, digit: Dtmf, way: Way) {
+    fn pass_on(&mut self, now: Time, from: LegId, digit: Dtmf, way: Way) {
         let to = match self.partner() {
             Some(partner) if from == LegId::CALLER => partner,
             Some(partner) if from == partner => LegId::CALLER,
@@ -143,6 +164,10 @@ impl Call {
         let Some(config) = self.leg(to).and_then(|leg| leg.config.as_ref()) else { return };
         if config.digits == Digits::Info && config.telephone_event.is_none() {
             let Some(key) = digit.key() else { return };
+            if !self.info_pace.allows(now) {
+                self.counters.infos_dropped += 1;
+                return;
+            }
             self.act(Action::Info {
                 leg: to,
                 content_type: "application/dtmf-relay".to_owned(),
