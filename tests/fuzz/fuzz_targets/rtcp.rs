@@ -1,0 +1,4 @@
+//! Feeds `rtcp` of the test kit.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| baton_tests::fuzz::rtcp(data));

@@ -1,0 +1,113 @@
+//! What a fuzzer feeds: one function for each parser and decoder that hears strangers. Each takes any bytes, and panics
+//! if a promise is broken. The fuzzer's programs are in `tests/fuzz`; the inputs they found interesting are replayed
+//! by `tests/replay`.
+
+mod session;
+
+use baton_codecs::comfort_noise::Noise;
+use baton_codecs::g711::{G711Decoder, Law};
+use baton_codecs::opus::{OpusDecoder, PAYLOAD_MS_MAX, Toc, carries_copy};
+use baton_codecs::telephone_event::{self, TelephoneEvent};
+use baton_codecs::{Decoder, Rate};
+use baton_engine::rtp::packet::{HEADER_BYTES, Header};
+use baton_engine::rtp::{PacketView, Ssrc, is_rtcp, rtcp};
+
+pub use session::session;
+
+/// A target by its name.
+pub type Target = fn(&[u8]);
+
+/// All targets, as `tests/fuzz` and the folders of its corpus name them.
+pub const TARGETS: [(&str, Target); 5] =
+    [("rtp", rtp), ("rtcp", rtcp), ("g711", g711), ("opus", opus), ("session", session)];
+
+/// An RTP header is read without leaving the packet, and what is written over it is read again.
+pub fn rtp(data: &[u8]) {
+    let _ = is_rtcp(data);
+    let Ok(view) = PacketView::parse(data) else { return };
+    let range = view.payload_range();
+    assert_eq!(&data[range.clone()], view.payload());
+    assert!(range.start >= HEADER_BYTES);
+    let header = Header {
+        marker: view.marker(),
+        payload_type: view.payload_type(),
+        seq: view.seq(),
+        time: view.time(),
+        ssrc: view.ssrc(),
+    };
+    let mut copy = data.to_vec();
+    let again = header.write_before(&mut copy, range);
+    let again = PacketView::parse(again).expect("a header of ours is valid");
+    assert_eq!(again.payload(), view.payload());
+    assert_eq!(
+        (again.marker(), again.payload_type(), again.seq(), again.time(), again.ssrc()),
+        (view.marker(), view.payload_type(), view.seq(), view.time(), view.ssrc())
+    );
+}
+
+/// A compound RTCP packet is read or refused; the stream it may report on is among its own words.
+pub fn rtcp(data: &[u8]) {
+    let _ = rtcp::parse(data, Ssrc(0));
+    for word in data.chunks_exact(4).take(16) {
+        let _ = rtcp::parse(data, Ssrc(u32::from_be_bytes([word[0], word[1], word[2], word[3]])));
+    }
+}
+
+/// Bytes become as many samples as there are bytes; holes are filled whatever their length.
+pub fn g711(data: &[u8]) {
+    let [law, rest @ ..] = data else { return };
+    let mut decoder = G711Decoder::new(if law & 1 == 0 { Law::Mu } else { Law::A });
+    let mut noise = Noise::new(u32::from(*law), -f32::from(law >> 1));
+    for piece in pieces(rest) {
+        let mut samples = vec![0; piece.len().max(480)];
+        match piece {
+            [] => decoder.conceal(&mut samples[..80]).expect("G.711 conceals any length"),
+            [0xff, next @ ..] => {
+                decoder.recover(next, &mut samples[..160]).expect("G.711 conceals any length");
+            }
+            [0xfe, ..] => noise.fill(&mut samples),
+            payload => {
+                assert_eq!(decoder.samples_in(payload), Ok(payload.len()));
+                assert_eq!(decoder.decode(payload, &mut samples), Ok(payload.len()));
+            }
+        }
+        if let Ok(event) = TelephoneEvent::parse(piece) {
+            assert_eq!(TelephoneEvent::parse(&event.to_bytes()), Ok(event));
+            assert_eq!(event.key().is_some(), telephone_event::key_of(event.event).is_some());
+        }
+    }
+}
+
+/// An Opus payload decodes to the length that its first byte promises or is refused, and the decoder lives on.
+pub fn opus(data: &[u8]) {
+    let [rate, rest @ ..] = data else { return };
+    let rate = [Rate::Hz8000, Rate::Hz16000, Rate::Hz48000][usize::from(*rate) % 3];
+    let Ok(mut decoder) = OpusDecoder::new(rate) else { return };
+    let mut samples = vec![0; rate.samples(PAYLOAD_MS_MAX)];
+    for piece in pieces(rest) {
+        let _ = (Toc::of(piece), carries_copy(piece));
+        match piece {
+            [] => decoder.conceal(&mut samples[..rate.samples(20)]).expect("20 ms can be concealed"),
+            [0xff, next @ ..] => {
+                let _ = decoder.recover(next, &mut samples[..rate.samples(20)]);
+            }
+            payload => {
+                let promised = decoder.samples_in(payload);
+                if let Ok(length) = decoder.decode(payload, &mut samples) {
+                    assert_eq!(promised, Ok(length));
+                }
+            }
+        }
+    }
+    decoder.reset();
+}
+
+/// The data cut into pieces: each begins with its length.
+fn pieces(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (&length, rest) = data.split_first()?;
+        let (piece, rest) = rest.split_at(usize::from(length).min(rest.len()));
+        data = rest;
+        Some(piece)
+    })
+}
