@@ -7,10 +7,15 @@ mod session;
 use baton_codecs::comfort_noise::Noise;
 use baton_codecs::g711::{G711Decoder, Law};
 use baton_codecs::opus::{OpusDecoder, PAYLOAD_MS_MAX, Toc, carries_copy};
+use baton_codecs::stretch::{self, Alike};
 use baton_codecs::telephone_event::{self, TelephoneEvent};
 use baton_codecs::{Decoder, Rate};
 use baton_engine::rtp::packet::{HEADER_BYTES, Header};
+use baton_engine::rtp::srtp::{MasterKey, Srtp, SrtpKeys, Suite};
 use baton_engine::rtp::{PacketView, Ssrc, is_rtcp, rtcp};
+use baton_signaling::sdp::{
+    Capabilities, Codec, Direction, Origin, Security, make_offer, negotiate, read_answer,
+};
 
 pub use session::session;
 
@@ -18,8 +23,15 @@ pub use session::session;
 pub type Target = fn(&[u8]);
 
 /// All targets, as `tests/fuzz` and the folders of its corpus name them.
-pub const TARGETS: [(&str, Target); 5] =
-    [("rtp", rtp), ("rtcp", rtcp), ("g711", g711), ("opus", opus), ("session", session)];
+pub const TARGETS: [(&str, Target); 7] = [
+    ("rtp", rtp),
+    ("rtcp", rtcp),
+    ("srtp", srtp),
+    ("sdp", sdp),
+    ("g711", g711),
+    ("opus", opus),
+    ("session", session),
+];
 
 /// An RTP header is read without leaving the packet, and what is written over it is read again.
 pub fn rtp(data: &[u8]) {
@@ -53,6 +65,57 @@ pub fn rtcp(data: &[u8]) {
     }
 }
 
+/// What was not protected with the key is refused, be it anything or a protected packet with one bit turned.
+pub fn srtp(data: &[u8]) {
+    let [suite, bit, rest @ ..] = data else { return };
+    let (suite, key) = [
+        (Suite::AesCm128HmacSha1_80, 30),
+        (Suite::AesCm128HmacSha1_32, 30),
+        (Suite::AeadAes128Gcm, 28),
+        (Suite::AeadAes256Gcm, 44),
+    ][usize::from(suite & 3)];
+    let keys = |sent: u8, received: u8| SrtpKeys {
+        suite,
+        sent: MasterKey::new(&vec![sent; key]),
+        received: MasterKey::new(&vec![received; key]),
+    };
+    let mut ours = Srtp::new(keys(1, 2)).expect("the key has its suite's length");
+    for rtcp in [false, true] {
+        let mut packet = rest.to_vec();
+        let opened = if rtcp { ours.unprotect_rtcp(&mut packet) } else { ours.unprotect(&mut packet) };
+        assert!(opened.is_err(), "a packet of a stranger was opened");
+    }
+    let mut theirs = Srtp::new(keys(2, 1)).expect("the key has its suite's length");
+    let mut packet = vec![0x80, 0, 0, 1, 0, 0, 0, 160, 0, 0, 0, 7];
+    packet.extend(rest.iter().take(200));
+    let mut sealed = Vec::new();
+    theirs.protect(&packet, |bytes| sealed = bytes.to_vec()).expect("the first packet of a stream");
+    let (mut turned, length) = (sealed.clone(), sealed.len());
+    turned[usize::from(*bit) % length] ^= 1 << (bit >> 5);
+    assert!(ours.unprotect(&mut turned).is_err(), "a packet that was changed was opened");
+    assert_eq!(ours.unprotect(&mut sealed), Ok(packet.len()));
+    assert_eq!(sealed[..packet.len()], packet);
+}
+
+/// A description is answered or refused, as an offer and as an answer to ours, with and without keys.
+pub fn sdp(data: &[u8]) {
+    let origin = Origin { id: 1, version: 1 };
+    let ours = Capabilities {
+        codecs: ["opus", "PCMU", "PCMA"].iter().filter_map(|name| Codec::named(name)).collect(),
+        address: ([127, 0, 0, 1], 20_000).into(),
+        ptime_ms: 20,
+        telephone_event: true,
+        rtcp_mux: true,
+        direction: Direction::SendRecv,
+        security: Security::Off,
+    };
+    if let Ok(answer) = negotiate(data, &ours, origin) {
+        // What we answer is what a far end with our own reader understands.
+        assert!(read_answer(data, &answer.sdp).is_ok(), "an answer of ours cannot be read");
+    }
+    let _ = read_answer(&make_offer(&ours, origin), data);
+}
+
 /// Bytes become as many samples as there are bytes; holes are filled whatever their length.
 pub fn g711(data: &[u8]) {
     let [law, rest @ ..] = data else { return };
@@ -62,10 +125,9 @@ pub fn g711(data: &[u8]) {
         let mut samples = vec![0; piece.len().max(480)];
         match piece {
             [] => decoder.conceal(&mut samples[..80]).expect("G.711 conceals any length"),
-            [0xff, next @ ..] => {
-                decoder.recover(next, &mut samples[..160]).expect("G.711 conceals any length");
-            }
+            [0xff, ahead, next @ ..] => decoder.bridge(next, usize::from(*ahead) * 4, &mut samples[..160]),
             [0xfe, ..] => noise.fill(&mut samples),
+            [0xfd, most, sound @ ..] => change_length(usize::from(*most), sound, &mut samples),
             payload => {
                 assert_eq!(decoder.samples_in(payload), Ok(payload.len()));
                 assert_eq!(decoder.decode(payload, &mut samples), Ok(payload.len()));
@@ -76,6 +138,21 @@ pub fn g711(data: &[u8]) {
             assert_eq!(event.key().is_some(), telephone_event::key_of(event.event).is_some());
         }
     }
+}
+
+/// Sound made shorter or longer is so by no more than was allowed.
+fn change_length(most: usize, sound: &[u8], samples: &mut Vec<i16>) {
+    samples.clear();
+    samples.resize(stretch::BEFORE, 0);
+    samples
+        .extend(sound.chunks(2).map(|pair| i16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
+    let alike = if most & 1 == 0 { Alike::Whatever } else { Alike::AtLeast(0.5) };
+    let taken = stretch::shrink(samples, stretch::BEFORE, most, alike);
+    assert!(taken.is_none_or(|taken| taken <= most));
+    let filled = samples.len();
+    samples.resize(filled + most, 0);
+    let put = stretch::grow(samples, stretch::BEFORE, filled, most, alike);
+    assert!(put.is_none_or(|put| put <= most));
 }
 
 /// An Opus payload decodes to the length that its first byte promises or is refused, and the decoder lives on.

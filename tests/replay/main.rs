@@ -11,7 +11,8 @@ use baton_tests::fuzz::TARGETS;
 fn nothing_that_was_found_breaks_a_promise() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     for (name, target) in TARGETS {
-        let inputs: Vec<_> = fs::read_dir(corpus.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let inputs: Vec<_> =
+            fs::read_dir(corpus.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(!inputs.is_empty(), "no input for {name}");
         for path in inputs {
             let data = fs::read(&path).unwrap();

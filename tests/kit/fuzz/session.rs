@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use baton_engine::key::LegId;
 use baton_engine::media::{
-    Dtmf, Lane, LegConfig, Order, Payload, Prompts, Session, SessionParams, Sink, TelephoneEvent,
+    Digits, Dtmf, Lane, LegConfig, Limits, Order, Payload, Prompts, Repair, Session, SessionParams, Sink,
+    TelephoneEvent,
 };
 use baton_engine::rtp::{PacketView, Ssrc, is_rtcp, rtcp};
 use baton_signaling::Time;
@@ -158,10 +159,22 @@ fn config(leg: LegId, shape: u8) -> LegConfig {
         remote: (shape & 4 == 0).then(|| from(leg, 0)),
         remote_rtcp: None,
         rtcp_mux: shape & 8 != 0,
-        payload: Payload { number, announced: number, encoding: encoding.into(), clock, format: String::new() },
+        rtcp_rsize: shape & 0x10 != 0,
+        rtcp_xr: shape & 4 != 0,
+        payload: Payload {
+            number,
+            announced: number,
+            encoding: encoding.into(),
+            clock,
+            format: String::new(),
+        },
         telephone_event: (shape & 16 != 0).then_some(TelephoneEvent { number: 101, clock }),
         ptime_ms: [20, 10, 30, 60][usize::from(shape >> 5 & 3)],
         send: shape & 0x80 == 0,
         receive: true,
+        limits: Limits { fec: shape & 2 != 0, dtx: shape & 1 != 0, ..Limits::default() },
+        repair: [Repair::Auto, Repair::Never, Repair::Always, Repair::Auto][usize::from(shape >> 3 & 3)],
+        digits: [Digits::None, Digits::Tones][usize::from(shape >> 6 & 1)],
+        srtp: None,
     }
 }
