@@ -110,8 +110,11 @@ pub fn sdp(data: &[u8]) {
         security: Security::Off,
     };
     if let Ok(answer) = negotiate(data, &ours, origin) {
-        // What we answer is what a far end with our own reader understands.
-        assert!(read_answer(data, &answer.sdp).is_ok(), "an answer of ours cannot be read");
+        let text = std::str::from_utf8(&answer.sdp).expect("an answer is UTF-8");
+        let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+        let fits = |line: &&str| line.as_bytes().get(1) == Some(&b'=') && !line.contains(['\r', '\n', '\0']);
+        assert!(lines.iter().all(fits), "a line of an answer is none: {text:?}");
+        assert!(lines.iter().any(|line| line.starts_with("m=audio ")), "an answer without sound: {text:?}");
     }
     let _ = read_answer(&make_offer(&ours, origin), data);
 }
