@@ -176,5 +176,6 @@ fn config(leg: LegId, shape: u8) -> LegConfig {
         repair: [Repair::Auto, Repair::Never, Repair::Always, Repair::Auto][usize::from(shape >> 3 & 3)],
         digits: [Digits::None, Digits::Tones][usize::from(shape >> 6 & 1)],
         srtp: None,
+        jitter_ms: None,
     }
 }
