@@ -46,6 +46,8 @@ pub struct Media {
     pub complexity: u8,
     /// `complexity_min`: the least to which a shard under load lowers that. 0 to `complexity`, default 0.
     pub complexity_min: u8,
+    /// `dtx`: silence is left out toward Opus far ends that ask for it (`usedtx=1`, RFC 7587 §6.1). Default false.
+    pub dtx: bool,
     /// `loudness_dbov`: to which loudness the AI, people and hold audio are brought for the caller, in dBov, or `"off"`.
     /// -40 to -12, default -23.
     pub loudness_dbov: Option<i8>,
@@ -194,6 +196,7 @@ pub(super) fn read_media(root: &Table<'_>) -> Found<Media> {
         rtcp_xr_always: false,
         complexity: 5,
         complexity_min: 0,
+        dtx: table.boolean("dtx", false),
         loudness_dbov: table.decibels_or_off("loudness_dbov", -23, -40..=-12),
     };
     let mut at = table.at.clone();

@@ -92,6 +92,7 @@ fn what_is_written_is_read() {
         address = "203.0.113.7"
         ports = "30000-30099"
         rtcp_xr = "always"
+        dtx = true
         [http]
         listen = "127.0.0.1:9090"
         [[peers]]
@@ -146,7 +147,7 @@ fn what_is_written_is_read() {
     let settings = read(text).unwrap();
     assert_eq!(settings.sip.listen.len(), 2);
     assert_eq!((settings.media.ports.pairs(), settings.limits.calls), (50, 25));
-    assert!(settings.media.rtcp_xr_always);
+    assert!(settings.media.rtcp_xr_always && settings.media.dtx);
     let peer = settings.peer("p").unwrap();
     assert_eq!(peer.srtp, Srtp::Required);
     assert_eq!((peer.jitter_ms.min, peer.jitter_ms.max), (40, 120));

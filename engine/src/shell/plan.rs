@@ -116,6 +116,7 @@ impl Plan {
                 extended_reports: settings.media.rtcp_xr_always,
                 complexity: settings.media.complexity,
                 complexity_min: settings.media.complexity_min,
+                dtx: settings.media.dtx,
                 one_way: settings.timers.one_way,
                 loudness_dbov: settings.media.loudness_dbov,
                 ..SessionParams::default()
