@@ -245,10 +245,13 @@ impl Jitter {
         while let Some(oldest) = self.oldest() {
             let distance = seq.0.wrapping_sub(oldest.seq.0) as i32;
             let near = distance < SLOTS as i32 && distance > -(SLOTS as i32);
+            let span = i64::from(time.since(oldest.time));
+            // By their number, since timestamps may jump; and by time, since the packet played last may have been longer.
             let fits = if self.asked {
                 self.held < (self.units(HELD_MS_MAX) / self.frame) as usize
+                    || (0..i64::from(self.units(HELD_MS_MAX))).contains(&span)
             } else {
-                i64::from(time.since(oldest.time)) < i64::from(self.units(WAITING_MS_MAX))
+                span < i64::from(self.units(WAITING_MS_MAX))
             };
             if near && fits {
                 break;
@@ -618,6 +621,26 @@ mod tests {
             }
         }
         assert!(pieces <= 40, "{pieces} for 100 ms");
+    }
+
+    #[test]
+    fn short_packets_behind_a_long_one_are_held_as_long_as_the_delay_wants() {
+        let mut world = World::new();
+        world.jitter.bounds = Bounds { min: 200, max: 200 };
+        let mut into = [0; 1500];
+        world.packet(0, 0, 0);
+        assert_eq!(world.jitter.pop(Time::from_millis(200), TICK, &mut into), Pop::Packet(160));
+        // It was 120 ms long, and what follows it is heard of only later.
+        world.jitter.played(6 * TICK);
+        for n in 20..40 {
+            world.tick(n * 20);
+        }
+        for n in 1..100 {
+            world.packet(n, 1000, u64::from(n) * 20 + 1000);
+            world.tick(u64::from(n) * 20 + 1010);
+        }
+        assert!(world.played.iter().flatten().count() > 80, "{:?}", world.played);
+        assert_eq!(world.jitter.counts.overrun, 0);
     }
 
     #[test]
