@@ -7,10 +7,18 @@
 use std::fmt;
 
 use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
+
+/// Base64 of RFC 4648 §4. It is written with its padding and read without it too: FreeSWITCH and rtpengine leave it out,
+/// which shows in the keys of AES-GCM.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// How packets are encrypted and authenticated (RFC 4568 §6.2, RFC 7714 §14.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -225,7 +233,7 @@ impl CryptoLine {
     /// The value to write.
     pub(super) fn value(&self) -> String {
         let lifetime = self.lifetime.map_or_else(String::new, |packets| format!("|{packets}"));
-        let key = Zeroizing::new(BASE64_STANDARD.encode(self.key.expose()));
+        let key = Zeroizing::new(BASE64.encode(self.key.expose()));
         format!("{} {} inline:{}{lifetime}", self.tag, self.suite.name(), *key)
     }
 }
@@ -238,7 +246,7 @@ fn read_key(keys: &str, suite: Suite) -> Result<(MasterKey, Option<u64>), Unusab
     }
     let mut parts = info.split('|');
     let text = parts.next().unwrap_or_default();
-    let bytes = BASE64_STANDARD.decode(text).map(Zeroizing::new).map_err(|_| Unusable::Syntax)?;
+    let bytes = BASE64.decode(text).map(Zeroizing::new).map_err(|_| Unusable::Syntax)?;
     if bytes.len() != suite.key_bytes() + suite.salt_bytes() {
         return Err(Unusable::Length);
     }
@@ -366,6 +374,17 @@ mod tests {
             let line = format!("{tag} AES_CM_128_HMAC_SHA1_80 inline:{KEY}");
             assert!(CryptoLine::parse(&line).is_err(), "{tag}");
         }
+    }
+
+    #[test]
+    fn a_key_without_the_padding_of_its_text_is_read_as_with_it() {
+        for suite in Suite::ALL {
+            let key = MasterKey::new(&[0x5a; MASTER_BYTES_MAX][..suite.key_bytes() + suite.salt_bytes()]);
+            let line = CryptoLine { tag: 1, suite, key, lifetime: None };
+            let bare = line.value().trim_end_matches('=').to_owned();
+            assert_eq!(CryptoLine::parse(&bare), Ok(line), "{}", suite.name());
+        }
+        assert_eq!(parse("=").unwrap_err(), Unusable::Syntax, "none is due here");
     }
 
     #[test]
