@@ -111,6 +111,28 @@ fn a_peer_that_wants_its_sound_held_longer_has_it_held_so_long() {
 }
 
 #[test]
+fn the_bounds_of_a_buffer_may_be_as_narrow_and_as_far_as_settings_allow() {
+    for (min, max) in [(0, 0), (0, 500), (1, 1), (500, 500)] {
+        for kind in [Kind::Pcmu, Kind::Opus] {
+            let mut world = World::new(1);
+            world.open(CALLER, Kind::Pcma, 20);
+            world.add(AI, kind, 20);
+            let mut config = world.config(AI);
+            config.jitter_ms = Some(JitterMs { min, max });
+            world.order(Order::Open { leg: AI, config });
+            world.order(Order::Bridge { with: AI });
+            world.phone_mut(AI).jitter_ms = 40;
+            world.run(3000);
+            world.phone_mut(AI).jitter_ms = 0;
+            world.run(3000);
+            let target = world.session.stats(AI).unwrap().target_ms;
+            assert!((min..=max.max(20)).contains(&target), "{min} {max} {kind:?}: {target}");
+            assert_eq!(world.phone(CALLER).hears(300), [tone_of(AI)], "{min} {max} {kind:?}");
+        }
+    }
+}
+
+#[test]
 fn the_time_added_to_sound_is_the_target_and_at_most_22_ms() {
     for ptime in [10, 20, 40] {
         for phase in 0..20 {

@@ -143,6 +143,62 @@ fn a_rating_that_cannot_be_is_none() {
 }
 
 #[test]
+fn no_report_of_a_far_end_makes_a_figure_that_cannot_be() {
+    let mut world = call(7, |config| config.rtcp_xr = true);
+    world.run(1000);
+    let (ours, ssrc) = (Ssrc(world.phone(AI).got[0].ssrc()), Ssrc(world.phone(AI).ssrc));
+    let mut state = 7u64;
+    let mut dice = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 24
+    };
+    for turn in 0..2000 {
+        let mut word =
+            || if dice() % 4 == 0 { [0, 1, u32::MAX, 1 << 31][dice() as usize % 4] } else { dice() as u32 };
+        let block = Block {
+            ssrc: ours.0,
+            fraction_lost: word() as u8,
+            lost: word() as i32,
+            highest: word(),
+            jitter: word(),
+            last_report: word(),
+            delay: word(),
+        };
+        let voip = Voip { ssrc: ours, mos_cq: word() as u8, r_factor: word() as u8, ..Voip::default() };
+        let dlrr = Dlrr { ssrc: ours, last: word(), delay: word() };
+        let extended =
+            Extended { reference: Some(u64::from(word()) << 32), dlrr: Some(dlrr), voip: Some(voip) };
+        let blocks = [block];
+        let compound = Compound {
+            ssrc,
+            blocks: &blocks,
+            cname: Some("x"),
+            extended: Some(&extended),
+            ..Compound::default()
+        };
+        world.report_in(AI, packet(&compound));
+        world.run(20);
+        if turn % 50 > 0 {
+            continue;
+        }
+        for measured in world.session.measure() {
+            let of = measured.stream;
+            let within =
+                |value: f32, most: f32| assert!((0.0..=most).contains(&value), "{value} of {most}: {of:?}");
+            [of.loss, of.discard, of.concealment, of.burst_density, of.gap_density, of.far_loss]
+                .into_iter()
+                .for_each(|share| within(share, 1.0));
+            within(of.round_trip_ms.unwrap_or(0.0), 60_000.0);
+            within(of.r.unwrap_or(0.0), 129.0);
+            [of.mos_cq, of.mos_lq, of.far_mos_cq]
+                .into_iter()
+                .flatten()
+                .for_each(|mos| within(mos - 1.0, 4.0));
+        }
+    }
+}
+
+#[test]
 fn the_far_ends_own_rating_is_kept() {
     let mut world = call(6, |_| {});
     world.run(1000);
