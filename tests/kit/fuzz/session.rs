@@ -92,7 +92,7 @@ pub fn session(data: &[u8]) {
                 let mut packet = data.take(length);
                 session.handle_packet(now, leg, Lane::Rtcp, from(leg, step), &mut packet, &mut out);
             }
-            7 => now = now + Duration::from_millis(u64::from(data.next()) * 4),
+            7 => now += Duration::from_millis(u64::from(data.next()) * 4),
             8 | 9 => session.apply(now, Order::Open { leg, config: config(leg, data.next()) }, &mut out),
             10 => session.apply(now, Order::Update { leg, config: config(leg, data.next()) }, &mut out),
             11 => {
@@ -108,7 +108,7 @@ pub fn session(data: &[u8]) {
                 session.apply(now, order, &mut out);
             }
             _ => {
-                now = now + Duration::from_millis(u64::from(session.tick_ms()));
+                now += Duration::from_millis(u64::from(session.tick_ms()));
                 session.handle_tick(now, &mut out);
             }
         }
