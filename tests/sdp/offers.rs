@@ -226,3 +226,13 @@ fn a_far_end_without_an_offer_is_offered_ours_and_answers_in_its_ack() {
     assert_eq!(session.current(), Some(&media));
     assert_eq!(Direction::of(media.send, media.receive), Direction::SendRecv);
 }
+
+#[test]
+fn a_later_offer_asks_for_one_port_only_where_that_was_agreed_on() {
+    let mux = Capabilities { rtcp_mux: true, ..ours(&["PCMU"]) };
+    for (offer, muxed) in [(SIPP.to_owned(), false), (format!("{SIPP}a=rtcp-mux\r\n"), true)] {
+        let mut session = LocalSession::new(7);
+        assert_eq!(session.answer(offer.as_bytes(), &mux).unwrap().media.rtcp_mux, muxed);
+        assert_eq!(has_line(&session.offer(&mux), "a=rtcp-mux"), muxed);
+    }
+}

@@ -91,7 +91,8 @@ pub(super) fn offered_audio(
         events,
         ptime_ms: ours.ptime_ms,
         direction: ours.direction,
-        rtcp_mux: ours.rtcp_mux,
+        // Who has not wanted one port for both is not asked again.
+        rtcp_mux: ours.rtcp_mux && current.is_none_or(|current| current.rtcp_mux),
         // What the far end has asked for before is kept (RFC 3264 §8); of ourselves we ask for none of it.
         rtcp_rsize: current.is_some_and(|current| current.rtcp_rsize),
         rtcp_xr: current.is_some_and(|current| current.rtcp_xr),
