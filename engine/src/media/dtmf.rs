@@ -14,6 +14,9 @@ use crate::rtp::RtpTime;
 const QUEUE_MAX: usize = 16;
 /// Length of a press we make ourselves, in milliseconds.
 const PRESS_MS: u32 = 160;
+/// Longest press we send, in milliseconds, for one of which nothing but the end has come: it is over, and takes the place
+/// of sound.
+const PRESS_MS_MAX: u32 = 1000;
 /// Shortest press we send: what receivers must recognise (ITU-T Q.24 §2.2).
 const PRESS_MS_MIN: u32 = 40;
 /// Shortest pause between two presses.
@@ -167,7 +170,7 @@ impl EventSender {
             // The press before is still being sent: this one follows with the standard length.
             return self.queue_up(seen.digit);
         }
-        let length_ms = seen.ended_ms.map(|ms| ms.max(PRESS_MS_MIN));
+        let length_ms = seen.ended_ms.map(|ms| ms.clamp(PRESS_MS_MIN, PRESS_MS_MAX));
         self.begin(seen.digit, seen.volume, length_ms, now);
         true
     }
@@ -294,6 +297,15 @@ mod tests {
         assert_eq!(ends, 3);
         assert!(sender.mirror(Time::from_secs(2), heard));
         assert!(sender.is_busy(), "later it is another press");
+    }
+
+    #[test]
+    fn a_lone_end_of_a_long_press_does_not_take_the_place_of_seconds_of_sound() {
+        let mut sender = EventSender::new();
+        let seen = EventReceiver::default().handle(8000, RtpTime(0), &payload(5, true, 0xffff)).unwrap();
+        assert!(sender.mirror(Time::ZERO, seen));
+        let sent = send(&mut sender, 500, 8000);
+        assert_eq!(sent.len(), 50 + usize::from(ENDS) - 1);
     }
 
     #[test]
