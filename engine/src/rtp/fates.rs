@@ -1,6 +1,6 @@
 //! What became of each packet of a received stream: came, came too late, came twice, never came.
 //!
-//! A packet's fate is settled when the stream is [`SETTLE`] numbers past it; then [`Bursts`] counts it. It leaves out
+//! A packet's fate is settled when the stream is `SETTLE` numbers past it; then [`Bursts`] counts it. It leaves out
 //! loss and jitter as RFC 3550 has them, which are [`super::stats`]'.
 
 use super::ExtSeq;

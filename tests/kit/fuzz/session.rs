@@ -93,7 +93,12 @@ pub fn session(data: &[u8]) {
                 session.handle_packet(now, leg, Lane::Rtcp, from(leg, step), &mut packet, &mut out);
             }
             7 => now += Duration::from_millis(u64::from(data.next()) * 4),
-            8 | 9 => session.apply(now, Order::Open { leg, config: config(leg, data.next()) }, &mut out),
+            8 | 9 => {
+                if session.stats(leg).is_none() {
+                    out.streams.remove(&leg);
+                }
+                session.apply(now, Order::Open { leg, config: config(leg, data.next()) }, &mut out);
+            }
             10 => session.apply(now, Order::Update { leg, config: config(leg, data.next()) }, &mut out),
             11 => {
                 let order = match data.next() % 8 {

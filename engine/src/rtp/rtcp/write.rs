@@ -6,7 +6,7 @@ use crate::rtp::Ssrc;
 
 /// Report blocks written at most: one leg has one far end, and a second while it changes its SSRC.
 const BLOCKS_MAX: usize = 2;
-/// Room that [`write`] needs at most: sender report with its blocks, SDES with the longest CNAME, extended report, BYE.
+/// Room that [`write()`] needs at most: sender report with its blocks, SDES with the longest CNAME, extended report, BYE.
 pub const REPORT_BYTES_MAX: usize = 28 + BLOCKS_MAX * 24 + (8 + 2 + 255 + 4) + XR_BYTES_MAX + 8;
 
 /// What one packet is to say. The first part is always a report, so that it is a compound packet as §6.1 wants it; it is
