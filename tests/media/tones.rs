@@ -122,3 +122,29 @@ fn a_withheld_digit_is_told_and_not_passed_on() {
     let phone = world.phone(AI);
     assert!(phone.got.iter().any(|got| got.payload_type() == phone.event() && got.payload()[0] == 0));
 }
+
+#[test]
+fn between_two_legs_without_events_tones_are_relayed_and_heard_only_for_the_callers_own_key() {
+    for waited_for in [None, Some(Dtmf(5))] {
+        let mut world = World::new(1);
+        for id in [CALLER, AI] {
+            world.add(id, Kind::Pcmu, 20);
+            let mut config = world.config(id);
+            (config.telephone_event, config.digits) = (None, Digits::Tones);
+            world.order(Order::Open { leg: id, config });
+        }
+        world.order(Order::Withhold { digit: waited_for });
+        world.order(Order::Bridge { with: AI });
+        world.run(500);
+        sound_key(&mut world, CALLER, 7, 120);
+        let relayed = world.session.stats(AI).unwrap().sent;
+        assert!(relayed > 40, "{relayed}");
+        assert_eq!(digits(&world, CALLER), waited_for.map(|_| Dtmf(7)).into_iter().collect::<Vec<_>>());
+        assert_eq!(keys(&world.phone(AI).sound()), [Dtmf(7)], "{waited_for:?}: the far end hears it once");
+        world.run(300);
+        assert_eq!(world.phone(AI).hears(200), [tone_of(CALLER)]);
+        assert_eq!(world.phone(CALLER).hears(200), [tone_of(AI)]);
+        // The other way is relayed in any case.
+        assert!(world.session.counters().packets_relayed > if waited_for.is_none() { 80 } else { 40 });
+    }
+}

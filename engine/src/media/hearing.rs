@@ -2,7 +2,7 @@
 //! brought to the target.
 //!
 //! It leaves out packets that are relayed: they are untouched, and neither is a reason to decode them. Only a leg whose
-//! digits come as tones is decoded for their sake.
+//! digits come as tones is decoded for their sake, unless its tones go to a leg that takes tones, too.
 
 use std::time::Duration;
 

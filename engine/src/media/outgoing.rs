@@ -170,6 +170,11 @@ impl Outgoing {
         self.event.is_some() || self.tones
     }
 
+    /// Key presses are sent as tones in the sound.
+    pub(crate) fn takes_tones(&self) -> bool {
+        self.tones
+    }
+
     /// Milliseconds of sound in a packet of ours.
     pub(crate) fn ptime_ms(&self) -> u8 {
         self.ptime_ms

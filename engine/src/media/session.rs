@@ -652,13 +652,22 @@ impl Session {
         let going = target.outgoing.relayed().is_some_and(|(by, _)| by == source.id);
         target.takes(source)
             && !source.is_repaired()
-            && source.tones.is_none()
+            && !self.is_listened_for(from, to)
             && source.fed
             && target.fed
             && source.closing.is_none()
             && target.remote().is_some()
             && !target.outgoing.events.is_busy()
             && (going || source.playout.jitter.held() <= FLUSH_PACKETS_MAX)
+    }
+
+    /// Whether tones in a leg's sound must be heard. Those of one that goes to a leg which takes tones, too, arrive by
+    /// themselves: they are heard only where the caller's own key is waited for.
+    fn is_listened_for(&self, from: usize, to: usize) -> bool {
+        let (source, target) = (&self.legs[from], &self.legs[to]);
+        let passes =
+            target.outgoing.takes_tones() && !(source.id == LegId::CALLER && self.withheld.is_some());
+        source.tones.is_some() && !passes
     }
 
     /// What the call is to be told next; drained after every `apply`, `handle_packet` and `handle_tick`.
