@@ -66,7 +66,7 @@ impl Phone {
             Voice::Wav(bytes) => bytes.clone(),
         };
         std::fs::write(folder.join("tone.wav"), voice).expect("a file can be written");
-        std::fs::write(folder.join("config"), config(&folder, role, port)).expect("a file can be written");
+        std::fs::write(folder.join("config"), config(role, port)).expect("a file can be written");
         let answer = if role.answers { "auto" } else { "manual" };
         let encryption = role.encryption.map_or_else(String::new, |name| format!(";mediaenc={name}"));
         let account = format!(
@@ -77,8 +77,8 @@ impl Phone {
         std::fs::write(folder.join("contacts"), "").expect("a file can be written");
         let log = std::fs::File::create(folder.join("output")).expect("a file can be made");
         let child = Command::new("baresip")
-            .arg("-f")
-            .arg(&folder)
+            .args(["-f", "."])
+            .current_dir(&folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a handle"))
             .stderr(log)
@@ -138,9 +138,9 @@ impl Drop for Phone {
     }
 }
 
-fn config(folder: &Path, role: &Role, port: u16) -> String {
+/// Its paths are relative to its folder, where it runs: baresip cuts the path of a recording at 127 bytes.
+fn config(role: &Role, port: u16) -> String {
     let name = role.name;
-    let folder = folder.display();
     let (low, high, control) = (port + 10, port + 19, port + 5);
     let srtp = role.encryption.map(|_| "srtp");
     let modules: String = ["g711", "opus", "aufile", "aubridge", "sndfile", "uuid"]
@@ -152,11 +152,11 @@ fn config(folder: &Path, role: &Role, port: u16) -> String {
     // account comes after the codecs, which it looks up.
     format!(
         "poll_method epoll\nsip_listen {LOOPBACK}:{port}\ncall_local_timeout 60\ncall_max_calls 4\n\
-         audio_source aufile,{folder}/tone.wav\naudio_player aubridge,{name}-sink\naudio_alert aubridge,{name}-alert\n\
+         audio_source aufile,./tone.wav\naudio_player aubridge,{name}-sink\naudio_alert aubridge,{name}-alert\n\
          audio_level no\nausrc_format s16\nauplay_format s16\nauenc_format s16\naudec_format s16\naudio_buffer 20-160\n\
          audio_telev_pt 101\nrtp_ports {low}-{high}\nrtcp_mux no\njitter_buffer_type adaptive\njitter_buffer_delay 2-10\n\
          rtp_timeout 20\nnet_interface {LOOPBACK}\nmodule_path /usr/lib/baresip/modules\n{modules}{apps}\
-         ctrl_tcp_listen {LOOPBACK}:{control}\nsnd_path {folder}\nopus_bitrate 24000\nopus_stereo no\n\
+         ctrl_tcp_listen {LOOPBACK}:{control}\nsnd_path .\nopus_bitrate 24000\nopus_stereo no\n\
          opus_sprop_stereo no\nopus_complexity 5\nopus_application voip\n"
     )
 }
