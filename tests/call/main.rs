@@ -6,6 +6,7 @@
 mod admission;
 mod agent_failures;
 mod ai_failures;
+mod bandwidth;
 mod bye_handoff;
 mod caller_gone;
 mod crowd;

@@ -149,3 +149,13 @@ fn the_ais_answers_are_kept_with_their_median_and_nobody_elses() {
     script.media(MediaEvent::ResponseGap { leg: AGENT, ms: 5 });
     assert_eq!(script.call.snapshot().counters.ai_silence.count, 0);
 }
+
+#[test]
+fn what_comes_right_does_not_undo_what_another_alarm_has_planned() {
+    let mut script = Script::with_ai();
+    script.media(MediaEvent::Alarm { leg: AI, kind: AlarmKind::NoRtp });
+    script.pass(500);
+    script.media(MediaEvent::AlarmOver { leg: AI, kind: AlarmKind::NotReceived });
+    script.pass(2000);
+    assert_eq!(reinvited(&script.take()), [AI], "nothing comes as before");
+}

@@ -178,3 +178,19 @@ fn no_digit_is_to_be_seen_in_what_a_call_shows_of_itself() {
     let call = format!("{:?}", script.call);
     assert!(call.contains("Dtmf(*)") && !call.contains("Dtmf(1"), "the machine's own debug form");
 }
+
+#[test]
+fn digits_that_come_both_ways_out_of_step_are_each_told_once() {
+    let mut script = Script::with_agent();
+    for digit in [1, 2, 2] {
+        press(&mut script, CALLER, Dtmf(digit));
+        script.pass(80);
+    }
+    press(&mut script, AGENT, Dtmf(1));
+    for (request, body) in [(1, "1"), (2, "2"), (3, "2")] {
+        let actions = info(&mut script, CALLER, request, "application/dtmf", body);
+        assert!(orders(&actions).is_empty(), "{request}");
+    }
+    assert_eq!(script.call.counters().digits, 4);
+    assert_eq!(orders(&info(&mut script, CALLER, 4, "application/dtmf", "2")).len(), 1, "a third press");
+}

@@ -60,6 +60,8 @@ pub(crate) fn settings() -> CallSettings {
         from_host: "127.0.0.1:5060".to_owned(),
         media_host: [127, 0, 0, 1].into(),
         timers: CallTimers::default(),
+        extended_reports: false,
+        wideband_reinvite: false,
         handoffs_per_call: 2,
     }
 }
@@ -86,6 +88,7 @@ pub(crate) fn answer_to(offer: &[u8], codecs: &[&str]) -> Bytes {
         ptime_ms: 20,
         telephone_event: true,
         rtcp_mux: false,
+        rtcp_xr: false,
         direction: Direction::SendRecv,
         security: Security::Off,
     };

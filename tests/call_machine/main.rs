@@ -3,6 +3,7 @@
 
 mod agents;
 mod alarms;
+mod bandwidth;
 mod digits;
 mod driver;
 mod ends;

@@ -122,3 +122,36 @@ fn bad_wishes_refuse_no_call_and_good_ones_reach_the_session() {
     assert!(config.limits.fec && !config.limits.stereo && !config.limits.dtx);
     assert_eq!((config.limits.bitrate_max, config.repair), (None, baton_engine::media::Repair::Never));
 }
+
+#[test]
+fn a_caller_of_whom_nothing_is_known_is_not_asked_for_one_port_and_may_have_it_later() {
+    let mut script = Script::begin(settings(), "support", None);
+    script.answer(AI, &["PCMU"]);
+    let offer = answered(&script.take());
+    assert!(!String::from_utf8_lossy(&offer).contains("rtcp-mux"));
+    script.sip(CALLER, SipEvent::Acked { sdp: Some(answer_to(&offer, &["PCMU"])) });
+    script.take();
+    let muxed = sdp("0", "a=rtcp-mux\r\n");
+    script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(muxed) });
+    let answer = script.take().into_iter().find_map(|action| match action {
+        Action::Respond { status: 200, sdp, .. } => sdp,
+        _ => None,
+    });
+    assert!(String::from_utf8_lossy(&answer.expect("an answer")).contains("a=rtcp-mux"));
+    let (_, answer, _) = call(sdp("0", "a=rtcp-mux\r\n"), &["PCMU"], &["PCMU"]);
+    assert!(String::from_utf8_lossy(&answer).contains("a=rtcp-mux"), "taken where it is offered");
+}
+
+#[test]
+fn extended_reports_are_asked_for_in_every_offer_where_the_settings_say_so_and_else_in_none() {
+    for asks in [false, true] {
+        let settings = CallSettings { extended_reports: asks, ..settings() };
+        let mut script = Script::begin(settings, "support", None);
+        let to_ai = script.dials[&AI].sdp.clone();
+        script.answer(AI, &["PCMU"]);
+        for offer in [to_ai, answered(&script.take())] {
+            let text = String::from_utf8_lossy(&offer).into_owned();
+            assert_eq!(text.contains("a=rtcp-xr:rcvr-rtt=all voip-metrics"), asks, "{text}");
+        }
+    }
+}

@@ -64,6 +64,7 @@ impl Walk {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
         let mut settings = settings();
+        settings.wideband_reinvite = seed % 2 == 1;
         let flow = &mut settings.flows[0];
         flow.answer = dice.one(&[AnswerMode::Late, AnswerMode::AtOnce]);
         flow.on_ai_failure = dice.one(&[OnAiFailure::Queue, OnAiFailure::Queue, OnAiFailure::Reject]);

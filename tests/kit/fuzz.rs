@@ -106,6 +106,7 @@ pub fn sdp(data: &[u8]) {
         ptime_ms: 20,
         telephone_event: true,
         rtcp_mux: true,
+        rtcp_xr: false,
         direction: Direction::SendRecv,
         security: Security::Off,
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use baton_signaling::Time;
 
-use crate::codec::{Codec, Decode, Encode};
+use crate::codec::{Codec, Decode, Encode, WideEncode, wide_amplitude};
 use crate::dice::Dice;
 use crate::tone::{FRAME, Heard, Tone, longest_silence_ms};
 
@@ -21,6 +21,8 @@ pub struct Mouth {
     tone: Tone,
     codec: Codec,
     encode: Encode,
+    /// Says the high tone of [`WIDE_HERTZ`] beside its own, in Opus.
+    wide: Option<Box<WideEncode>>,
     ptime: u64,
     ssrc: u32,
     seq: u16,
@@ -43,6 +45,7 @@ impl Mouth {
             tone,
             codec: Codec::Pcmu,
             encode: Encode::new(Codec::Pcmu),
+            wide: None,
             ptime: 20,
             ssrc: dice.bits() as u32,
             seq: dice.bits() as u16,
@@ -61,6 +64,14 @@ impl Mouth {
         }
         (self.codec, self.number, self.ptime) = (codec, number, ptime);
         self.next.get_or_insert(now);
+    }
+
+    /// Speaks Opus with sound above telephone bandwidth from now on, or without.
+    pub fn widen(&mut self, wide: bool) {
+        if wide != self.wide.is_some() {
+            self.encode = Encode::new(self.codec);
+            self.wide = wide.then(Box::default);
+        }
     }
 
     /// Says these payloads, one in each packet, then goes on with the tone (or silence).
@@ -98,6 +109,7 @@ impl Mouth {
         packet.extend(self.ssrc.to_be_bytes());
         match self.recital.pop_front() {
             Some(payload) => packet.extend(payload),
+            None if let Some(wide) = &mut self.wide => wide.append(self.tone, &mut packet),
             None => self.encode.append(&sound, &mut packet),
         }
         self.begun = true;
@@ -207,6 +219,13 @@ impl Ear {
             }
         }
         sound
+    }
+
+    /// Amplitude of the high tone in the Opus that arrived in this time.
+    pub fn wide_heard(&self, from: Time, to: Time) -> f64 {
+        let is_opus = |number: u8| self.formats.contains(&(number, Codec::Opus));
+        let packets = self.between(from, to).iter().filter(|packet| is_opus(packet.number));
+        wide_amplitude(packets.map(|packet| packet.payload.as_slice()))
     }
 
     /// Whom one heard in this time.

@@ -10,6 +10,7 @@ pub(crate) fn ours(codecs: &[&str]) -> Capabilities {
         ptime_ms: 20,
         telephone_event: true,
         rtcp_mux: false,
+        rtcp_xr: false,
         direction: Direction::SendRecv,
         security: Security::Off,
     }

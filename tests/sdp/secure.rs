@@ -290,3 +290,48 @@ fn no_key_is_printed_or_serialised() {
     let back: Result<LocalSession, _> = serde_json::from_str(&serde_json::to_string(&session).unwrap());
     assert!(back.is_err(), "a session without its keys is none");
 }
+
+#[test]
+fn another_device_that_answers_our_offer_is_given_a_new_key_in_the_next_description() {
+    let moved = offer("RTP/SAVP", &cm80(KEY_B)).replace("6000", "6002");
+    let again = |session: &mut LocalSession| {
+        session.offer(&with(Required, 2));
+        let agreed = session.read_answer(moved.as_bytes()).unwrap().srtp.unwrap();
+        assert_eq!(agreed.local.expose(), [1; 30], "that offer was out");
+        assert!(session.wants_new_key());
+    };
+    // In an offer of ours, however often it is refused before.
+    let (mut session, _) = secured(KEY_A);
+    again(&mut session);
+    for seed in [3, 4] {
+        let offered = session.offer(&with(Required, seed));
+        assert!(!text(&offered).contains("inline:AQEB"), "{}", text(&offered));
+        assert!(
+            session.wants_new_key()
+                && session.current().unwrap().srtp.as_ref().unwrap().local.expose() == [1; 30]
+        );
+    }
+    let agreed = session.read_answer(moved.as_bytes()).unwrap().srtp.unwrap();
+    assert_eq!((agreed.local.expose(), session.wants_new_key()), (&[4; 30][..], false));
+    assert!(text(&session.offer(&with(Required, 5))).contains("inline:BAQE"), "and is kept from then on");
+    // In an answer to an offer of its.
+    let (mut session, _) = secured(KEY_A);
+    again(&mut session);
+    let answer = session.answer(moved.as_bytes(), &with(Required, 6)).unwrap();
+    assert_eq!(answer.media.srtp.unwrap().local.expose(), [6; 30]);
+    assert!(text(&answer.sdp).contains("inline:BgYG") && !session.wants_new_key());
+}
+
+#[test]
+fn a_device_that_answers_our_offer_from_where_it_was_or_with_its_key_is_no_other() {
+    for answer in [
+        offer("RTP/SAVP", &cm80(KEY_B)),
+        offer("RTP/SAVP", &cm80(KEY_A)).replace("6000", "6002"),
+        offer("RTP/SAVP", &cm80(KEY_A)),
+    ] {
+        let (mut session, _) = secured(KEY_A);
+        session.offer(&with(Required, 2));
+        session.read_answer(answer.as_bytes()).unwrap();
+        assert!(!session.wants_new_key(), "{answer}");
+    }
+}

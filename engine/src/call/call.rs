@@ -12,7 +12,7 @@ use baton_signaling::sdp::{Description, OpusFormat};
 
 use crate::call::context::Context;
 use crate::call::counters::Counters;
-use crate::call::digits::{InfoPace, Press, Way};
+use crate::call::digits::{InfoPace, Presses, Way};
 use crate::call::flow::Dialing;
 use crate::call::handoff::{Handoff, Returned, Tally};
 use crate::call::leg::{Farewell, Leg};
@@ -102,8 +102,8 @@ pub struct Call {
     pub(super) stay: Stay,
     /// The queue last entered.
     pub(super) queue: Option<String>,
-    /// The digit pressed last.
-    pub(super) press: Option<Press>,
+    /// Presses whose second coming may be awaited.
+    pub(super) presses: Presses,
     pub(super) info_pace: InfoPace,
     /// The session withholds the caller's escape digit.
     pub(super) withheld: bool,
@@ -216,7 +216,7 @@ impl Call {
             farewell: None,
             stay: Stay::Outside,
             queue: None,
-            press: None,
+            presses: Presses::default(),
             info_pace: InfoPace::default(),
             withheld: false,
             hops: 0,
@@ -273,6 +273,7 @@ impl Call {
             Input::DrainDeadline => self.end_call(now, EndReason::Drained),
             Input::Overload => self.end_call(now, EndReason::Overload),
         }
+        self.match_bandwidth(now);
     }
 
     /// Tells the call that the time of [`Call::poll_timeout`] has come.
@@ -296,6 +297,7 @@ impl Call {
                 Timer::WindDown => self.wound_down(),
             }
         }
+        self.match_bandwidth(now);
     }
 
     /// What the call wants done next.

@@ -89,7 +89,7 @@ impl Call {
         Ok(())
     }
 
-    fn caller_speaks(&mut self, payload: sdp::Payload) {
+    pub(super) fn caller_speaks(&mut self, payload: sdp::Payload) {
         self.caller_opus = OpusFormat::read(&payload.format);
         self.caller_codec = Some(payload.encoding);
     }

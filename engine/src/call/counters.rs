@@ -53,6 +53,17 @@ pub struct ReturnCount {
     pub count: u64,
 }
 
+/// re-INVITEs by which Opus far ends were told of the bandwidth that is heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BandwidthCount {
+    /// Sent, but for repetitions after 491.
+    pub asked: u64,
+    /// Answered with a description that could be used.
+    pub taken: u64,
+    /// Refused, or answered with none.
+    pub refused: u64,
+}
+
 /// Counts of one call from its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
@@ -99,6 +110,8 @@ pub struct Counters {
     pub alarms: Vec<AlarmCount>,
     /// Sessions offered once more to a leg that was not heard.
     pub reoffers: u64,
+    /// Opus far ends told of another bandwidth by re-INVITE.
+    pub bandwidth: BandwidthCount,
     /// How long the AI took to answer.
     pub ai_silence: Gaps,
     /// Presses of the escape digit that began a handoff.

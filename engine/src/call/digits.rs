@@ -3,6 +3,7 @@
 //! The session passes on by itself what it hears as telephone-event or tone, where the other side has one of the two;
 //! here is what is left. No digit is kept, logged or shown.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,14 +38,51 @@ pub(crate) enum Way {
     Info,
 }
 
+/// Presses that may come a second time: nobody presses more keys within [`SAME_PRESS`], and who does is heard twice.
+const PRESSES_MAX: usize = 16;
+
+/// The latest presses, in their order.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Presses(VecDeque<Press>);
+
+impl Presses {
+    /// Whether this is the second coming of a press that came the other way, which is then done with.
+    fn again(&mut self, now: Time, leg: LegId, digit: Dtmf, way: Way) -> bool {
+        let same = |press: &Press| press.is(leg, digit) && press.way != way && press.within(now, SAME_PRESS);
+        self.0.iter().position(same).and_then(|at| self.0.remove(at)).is_some()
+    }
+
+    /// Whether this digit was the last one pressed, and a moment ago.
+    fn bounces(&self, now: Time, leg: LegId, digit: Dtmf) -> bool {
+        self.0.back().is_some_and(|press| press.is(leg, digit) && press.within(now, DEBOUNCE))
+    }
+
+    fn push(&mut self, press: Press) {
+        if self.0.len() == PRESSES_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(press);
+    }
+}
+
 /// A press, to know its second coming.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Press {
+struct Press {
     leg: LegId,
     #[serde(skip)]
     digit: Dtmf,
     way: Way,
     at: Time,
+}
+
+impl Press {
+    fn is(&self, leg: LegId, digit: Dtmf) -> bool {
+        (self.leg, self.digit) == (leg, digit)
+    }
+
+    fn within(&self, now: Time, span: Duration) -> bool {
+        now.saturating_duration_since(self.at) < span
+    }
 }
 
 /// INFOs sent in the second that began then.
@@ -121,23 +159,16 @@ impl Call {
 
     /// A digit was pressed. One that came both ways counts once.
     pub(super) fn pressed(&mut self, now: Time, leg: LegId, digit: Dtmf, way: Way) {
-        let same = |press: &Press| {
-            (press.leg, press.digit) == (leg, digit)
-                && press.way != way
-                && now.saturating_duration_since(press.at) < SAME_PRESS
-        };
-        if self.press.take_if(|press| same(press)).is_some() {
+        if self.presses.again(now, leg, digit, way) {
             return;
         }
-        let before = self.press.replace(Press { leg, digit, way, at: now });
+        let bounced = self.presses.bounces(now, leg, digit);
+        self.presses.push(Press { leg, digit, way, at: now });
         self.counters.digits += 1;
         self.note(now, Moment::Digit { leg, digit: crate::call::Masked });
         if let (Stage::WithAi { ai }, LegId::CALLER) = (self.stage, leg)
             && self.flow_settings().escape == Some(digit)
         {
-            let bounced = before.is_some_and(|press| {
-                (press.leg, press.digit) == (leg, digit) && now.saturating_duration_since(press.at) < DEBOUNCE
-            });
             if !bounced {
                 self.escape(now, ai);
             }

@@ -56,10 +56,7 @@ impl Call {
 
     /// ACK; with the answer if we made the offer.
     pub(super) fn acked(&mut self, now: Time, id: LegId, sdp: Option<Bytes>) {
-        let Some(leg) = self.leg_mut(id) else { return };
-        if !leg.awaits_answer {
-            return;
-        }
+        let Some(leg) = self.leg_mut(id).filter(|leg| leg.awaits_answer) else { return };
         if id == LegId::CALLER && leg.config.is_none() {
             return self.caller_answered_offer(now, sdp.as_deref());
         }
@@ -68,10 +65,14 @@ impl Call {
             self.update_leg(now, id, &media);
         }
         self.renew_offer(id);
+        self.renew_key(id);
     }
 
     pub(super) fn update_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
         let config = self.config_of(id, media);
+        if id == LegId::CALLER {
+            self.caller_speaks(media.payload.clone());
+        }
         let Some(leg) = self.leg_mut(id) else { return };
         let (before, after) = (leg.held, !config.send);
         leg.held = after;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use baton_signaling::Time;
 use baton_signaling::sdp::{Capabilities, LocalSession, Negotiated};
 
+use crate::call::bandwidth::Bandwidth;
 use crate::call::call::Call;
 use crate::call::record::LegSnapshot;
 use crate::call::watching::Remedy;
@@ -71,6 +72,17 @@ pub(crate) enum Port {
     Released,
 }
 
+/// Why a leg is offered its session anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Reoffer {
+    /// Its sound is missed.
+    Remedy,
+    /// It is another device than before, and is to have a key that the one before does not know.
+    Rekey,
+    /// It was told of another bandwidth than is heard beside this leg.
+    Bandwidth { beside: LegId },
+}
+
 /// One leg.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Leg {
@@ -96,6 +108,10 @@ pub(crate) struct Leg {
     pub(crate) media: Option<StreamFigures>,
     /// What has been tried where its sound is missed.
     pub(crate) remedy: Remedy,
+    /// What has been tried where it could sound better, or need not sound so well.
+    pub(crate) bandwidth: Bandwidth,
+    /// A re-INVITE of ours that has no answer yet.
+    pub(crate) reoffer: Option<Reoffer>,
     pub(crate) began: Time,
     pub(crate) answered: Option<Time>,
     pub(crate) ended: Option<Time>,
@@ -119,6 +135,8 @@ impl Leg {
             held: false,
             media: None,
             remedy: Remedy::default(),
+            bandwidth: Bandwidth::default(),
+            reoffer: None,
             began: now,
             answered: None,
             ended: None,

@@ -3,6 +3,7 @@
 
 mod agent;
 mod ai_return;
+mod bandwidth;
 #[expect(clippy::module_inception, reason = "the call's own file, beside those of its concerns")]
 mod call;
 mod caller;
@@ -31,7 +32,7 @@ mod watching;
 
 pub use call::{Call, Incoming};
 pub use context::{Context, Entry as ContextEntry, Losses, Source as ContextSource};
-pub use counters::{Counters, HandoffCount, HandoffMethod, ReturnCount};
+pub use counters::{BandwidthCount, Counters, HandoffCount, HandoffMethod, ReturnCount};
 pub use end_reason::{Blame, EndReason, EndRow};
 pub use input::{Action, Dial, Failure, Header, Input, NoPort, RequestKey, SipEvent};
 pub use keys::KeySource;

@@ -81,6 +81,7 @@ mod tests {
             ptime_ms: 20,
             telephone_event: true,
             rtcp_mux: false,
+            rtcp_xr: false,
             direction: Direction::SendRecv,
             security: Security::Off,
         };

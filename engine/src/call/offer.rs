@@ -39,11 +39,16 @@ impl Call {
             address,
             ptime_ms: PTIME_MS,
             telephone_event: self.dtmf_rule(&leg.peer).takes_events(),
-            // Taken where it is offered, never asked for: old gateways stumble over it.
-            rtcp_mux: leg.role == Role::Caller,
+            rtcp_mux: leg.role == Role::Caller && self.may_share_port(leg),
+            rtcp_xr: self.settings.extended_reports,
             direction: Direction::SendRecv,
             security,
         })
+    }
+
+    /// One port for RTP and RTCP is taken where it is offered, never asked for: old gateways stumble over it.
+    fn may_share_port(&self, leg: &Leg) -> bool {
+        self.caller_offer.is_some() || leg.session.current().is_some()
     }
 
     /// What a leg's peer wants of SRTP, with keys that were never used.
@@ -57,7 +62,7 @@ impl Call {
     }
 
     /// What an Opus sender on `leg` is told: no more than the other side of the call hears or wants.
-    fn opus_wanted(&self, leg: &Leg) -> OpusFormat {
+    pub(super) fn opus_wanted(&self, leg: &Leg) -> OpusFormat {
         let narrow = OpusFormat::OURS.played_at(TELEPHONE_HZ);
         if leg.role != Role::Caller {
             return match &self.caller_codec {
@@ -65,9 +70,13 @@ impl Call {
                 _ => OpusFormat::OURS.on_behalf_of(self.caller_opus),
             };
         }
-        let other = self.partner().and_then(|partner| self.leg(partner)?.config.as_ref());
-        match other {
-            Some(config) if is_opus(config) => {
+        let other = self.partner().and_then(|partner| self.leg(partner));
+        match other.and_then(|other| Some((other.id, other.config.as_ref()?))) {
+            // What is repaired is decoded, and that at telephone bandwidth.
+            Some((other, _)) if [leg.id, other].iter().any(|id| self.repair_of(*id) == Repair::Always) => {
+                narrow
+            }
+            Some((_, config)) if is_opus(config) => {
                 OpusFormat::OURS.on_behalf_of(OpusFormat::read(&config.payload.format))
             }
             Some(_) => narrow,
@@ -94,6 +103,6 @@ impl Call {
     }
 }
 
-fn is_opus(config: &LegConfig) -> bool {
+pub(super) fn is_opus(config: &LegConfig) -> bool {
     config.payload.encoding.eq_ignore_ascii_case("opus")
 }

@@ -26,6 +26,10 @@ pub struct CallSettings {
     pub media_host: IpAddr,
     /// How long things may take.
     pub timers: CallTimers,
+    /// Our offers ask every far end for extended RTCP reports (RFC 3611 §5.1).
+    pub extended_reports: bool,
+    /// An Opus far end is told by re-INVITE when another bandwidth than it was told of is heard on the other side.
+    pub wideband_reinvite: bool,
     /// How often, per call, a caller is given back to the AI before the announcement is all that is left.
     pub handoffs_per_call: u32,
 }

@@ -139,6 +139,8 @@ mod tests {
             from_host: "127.0.0.1:5060".to_owned(),
             media_host: std::net::Ipv4Addr::LOCALHOST.into(),
             timers: CallTimers::default(),
+            extended_reports: false,
+            wideband_reinvite: false,
             handoffs_per_call: 5,
         }
     }

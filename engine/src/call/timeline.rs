@@ -68,6 +68,8 @@ pub enum Moment {
     AlarmOver { leg: LegId, kind: AlarmKind },
     /// Its session was offered to a leg once more.
     Reoffered { leg: LegId },
+    /// A leg was asked for Opus of at most this rate, in hertz.
+    BandwidthAsked { leg: LegId, hz: u32 },
     /// A timer fired.
     TimerFired { timer: Timer },
     /// The call's end.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use baton_signaling::Time;
+use baton_signaling::{Time, earliest};
 
 use crate::call::call::Call;
+use crate::call::leg::Reoffer;
 use crate::call::{Action, Moment, Role, Timer};
 use crate::key::LegId;
 use crate::media::AlarmKind;
@@ -71,12 +72,25 @@ impl Gaps {
 /// What has been tried for a leg whose sound is missed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Remedy {
-    /// The session is offered anew then.
-    pub(crate) due: Option<Time>,
+    /// The session is offered anew then: because nothing comes, because nothing arrives there.
+    due: [Option<Time>; 2],
     /// It has been, once and for all.
-    pub(crate) done: bool,
-    /// The answer to it is awaited.
-    pub(crate) offered: bool,
+    done: bool,
+}
+
+impl Remedy {
+    fn next(&self) -> Option<Time> {
+        self.due.iter().copied().fold(None, earliest)
+    }
+
+    /// Where the time for an alarm of this kind is kept, if it leads to an offer.
+    fn place(&mut self, kind: AlarmKind) -> Option<&mut Option<Time>> {
+        match kind {
+            AlarmKind::NoRtp => Some(&mut self.due[0]),
+            AlarmKind::NotReceived => Some(&mut self.due[1]),
+            AlarmKind::NoSound | AlarmKind::DeadAir => None,
+        }
+    }
 }
 
 impl Call {
@@ -103,40 +117,42 @@ impl Call {
         }
         match kind {
             // The gate is open for another source; if none comes, the far end is asked where it is.
-            AlarmKind::NoRtp => self.plan_remedy(now, id, self.settings.timers.one_way),
-            AlarmKind::NotReceived => self.plan_remedy(now, id, Duration::ZERO),
+            AlarmKind::NoRtp => self.plan_remedy(now, id, kind, self.settings.timers.one_way),
+            AlarmKind::NotReceived => self.plan_remedy(now, id, kind, Duration::ZERO),
             AlarmKind::NoSound | AlarmKind::DeadAir => {}
         }
     }
 
-    /// What was wrong has come right.
+    /// What was wrong has come right; what else is wrong stays so.
     pub(super) fn alarm_over(&mut self, now: Time, id: LegId, kind: AlarmKind) {
         if self.counters.alarms.iter().any(|alarm| (alarm.leg, alarm.kind) == (id, kind)) {
             self.note(now, Moment::AlarmOver { leg: id, kind });
         }
-        if let Some(leg) = self.leg_mut(id)
-            && matches!(kind, AlarmKind::NoRtp | AlarmKind::NotReceived)
-        {
-            leg.remedy.due = None;
+        if let Some(due) = self.leg_mut(id).and_then(|leg| leg.remedy.place(kind)) {
+            *due = None;
+            self.arm_remedy();
         }
     }
 
-    fn plan_remedy(&mut self, now: Time, id: LegId, wait: Duration) {
-        if let Some(leg) = self.leg_mut(id).filter(|leg| !leg.remedy.done) {
-            leg.remedy.due = Some(now + wait);
+    fn plan_remedy(&mut self, now: Time, id: LegId, kind: AlarmKind, wait: Duration) {
+        if let Some(leg) = self.leg_mut(id).filter(|leg| !leg.remedy.done)
+            && let Some(due) = leg.remedy.place(kind)
+        {
+            *due = Some(now + wait);
         }
         self.arm_remedy();
     }
 
     /// A leg that holds us is not missed.
     pub(super) fn drop_remedy(&mut self, id: LegId) {
-        if self.leg_mut(id).is_some_and(|leg| leg.remedy.due.take().is_some()) {
+        if let Some(leg) = self.leg_mut(id) {
+            leg.remedy.due = [None; 2];
             self.arm_remedy();
         }
     }
 
     fn arm_remedy(&mut self) {
-        match self.legs.iter().filter(|leg| leg.is_live()).filter_map(|leg| leg.remedy.due).min() {
+        match self.legs.iter().filter(|leg| leg.is_live()).filter_map(|leg| leg.remedy.next()).min() {
             Some(due) => self.timers.set(Timer::Remedy, due),
             None => self.timers.stop(Timer::Remedy),
         }
@@ -144,7 +160,7 @@ impl Call {
 
     /// The session is offered once more to legs that are still not heard, or do not hear us.
     pub(super) fn remedy_due(&mut self, now: Time) {
-        let due = |leg: &&crate::call::leg::Leg| leg.remedy.due.is_some_and(|due| due <= now);
+        let due = |leg: &&crate::call::leg::Leg| leg.remedy.next().is_some_and(|due| due <= now);
         let ids: Vec<_> = self.legs.iter().filter(due).map(|leg| leg.id).collect();
         for id in ids {
             self.offer_again(now, id);
@@ -154,13 +170,14 @@ impl Call {
 
     fn offer_again(&mut self, now: Time, id: LegId) {
         let Some(leg) = self.leg_mut(id) else { return };
-        (leg.remedy.due, leg.remedy.done) = (None, true);
-        if !leg.is_up() || leg.awaits_answer {
+        leg.remedy = Remedy { due: [None; 2], done: true };
+        // What is on offer already is the session, whatever for.
+        if !leg.is_up() || leg.awaits_answer || leg.reoffer.is_some() {
             return;
         }
         if let Some(offer) = self.offer_on(id) {
             if let Some(leg) = self.leg_mut(id) {
-                leg.remedy.offered = true;
+                leg.reoffer = Some(Reoffer::Remedy);
             }
             self.counters.reoffers += 1;
             self.note(now, Moment::Reoffered { leg: id });
@@ -171,7 +188,7 @@ impl Call {
     /// The far end's own offer was dealt with while ours waits to be sent again (491): that one is written anew, since what
     /// it said has been agreed on otherwise.
     pub(super) fn renew_offer(&mut self, id: LegId) {
-        if self.leg(id).is_some_and(|leg| leg.remedy.offered)
+        if self.leg(id).is_some_and(|leg| leg.reoffer.is_some())
             && let Some(offer) = self.offer_on(id)
         {
             self.act(Action::Reinvite(id, offer));
@@ -180,15 +197,34 @@ impl Call {
 
     /// The far end has answered our re-INVITE, or refused it; then all is as it was.
     pub(super) fn reanswered(&mut self, now: Time, id: LegId, sdp: Option<&[u8]>) {
-        let Some(leg) = self.leg_mut(id).filter(|leg| leg.remedy.offered) else {
+        let Some(reoffer) = self.leg_mut(id).and_then(|leg| leg.reoffer.take()) else {
             self.counters.late_events += 1;
             return;
         };
-        leg.remedy.offered = false;
-        if sdp.is_some()
-            && let Some(media) = self.read_answer_on(id, sdp)
-        {
+        let media = sdp.and_then(|_| self.read_answer_on(id, sdp));
+        if let Reoffer::Bandwidth { beside } = reoffer {
+            self.bandwidth_answered(id, beside, media.is_some());
+        }
+        if let Some(media) = media {
             self.update_leg(now, id, &media);
+        }
+        // Once: devices that answer by turns have no end.
+        if reoffer != Reoffer::Rekey {
+            self.renew_key(id);
+        }
+    }
+
+    /// Another device has answered an offer of ours: it is offered a key that the one before does not know.
+    pub(super) fn renew_key(&mut self, id: LegId) {
+        let due = |leg: &crate::call::leg::Leg| {
+            leg.is_up() && leg.reoffer.is_none() && !leg.awaits_answer && leg.session.wants_new_key()
+        };
+        if self.leg(id).is_some_and(due)
+            && let Some(offer) = self.offer_on(id)
+            && let Some(leg) = self.leg_mut(id)
+        {
+            leg.reoffer = Some(Reoffer::Rekey);
+            self.act(Action::Reinvite(id, offer));
         }
     }
 

@@ -39,8 +39,8 @@ pub struct Media {
     /// `ports`: the range of RTP and RTCP ports, `"first-last"`; a leg takes a pair, a call two or three legs.
     /// Default `"20000-29999"`.
     pub ports: Ports,
-    /// `rtcp_xr`: extended reports (RFC 3611) are sent to every far end (`"always"`), not only to those whose SDP asks
-    /// for them (`"asked"`). Default `"asked"`.
+    /// `rtcp_xr`: extended reports (RFC 3611) are sent to every far end and asked of it in our offers (`"always"`), not
+    /// only to those whose SDP asks for them (`"asked"`). Default `"asked"`.
     pub rtcp_xr_always: bool,
     /// `complexity`: how hard Opus encoders work. 0–10, default 5.
     pub complexity: u8,
@@ -48,6 +48,9 @@ pub struct Media {
     pub complexity_min: u8,
     /// `dtx`: silence is left out toward Opus far ends that ask for it (`usedtx=1`, RFC 7587 §6.1). Default false.
     pub dtx: bool,
+    /// `wideband_reinvite`: an Opus far end that was told to send telephone bandwidth only, since the other side was
+    /// G.711, is told by re-INVITE when that becomes Opus, and back. Default false.
+    pub wideband_reinvite: bool,
     /// `loudness_dbov`: to which loudness the AI, people and hold audio are brought for the caller, in dBov, or `"off"`.
     /// -40 to -12, default -23.
     pub loudness_dbov: Option<i8>,
@@ -197,6 +200,7 @@ pub(super) fn read_media(root: &Table<'_>) -> Found<Media> {
         complexity: 5,
         complexity_min: 0,
         dtx: table.boolean("dtx", false),
+        wideband_reinvite: table.boolean("wideband_reinvite", false),
         loudness_dbov: table.decibels_or_off("loudness_dbov", -23, -40..=-12),
     };
     let mut at = table.at.clone();

@@ -93,6 +93,7 @@ fn what_is_written_is_read() {
         ports = "30000-30099"
         rtcp_xr = "always"
         dtx = true
+        wideband_reinvite = true
         [http]
         listen = "127.0.0.1:9090"
         [[peers]]
@@ -147,7 +148,7 @@ fn what_is_written_is_read() {
     let settings = read(text).unwrap();
     assert_eq!(settings.sip.listen.len(), 2);
     assert_eq!((settings.media.ports.pairs(), settings.limits.calls), (50, 25));
-    assert!(settings.media.rtcp_xr_always && settings.media.dtx);
+    assert!(settings.media.rtcp_xr_always && settings.media.dtx && settings.media.wideband_reinvite);
     let peer = settings.peer("p").unwrap();
     assert_eq!(peer.srtp, Srtp::Required);
     assert_eq!((peer.jitter_ms.min, peer.jitter_ms.max), (40, 120));

@@ -99,6 +99,10 @@ fn describe() {
         "What came no further than the socket: new calls refused, messages lost, datagrams unreadable."
     );
     counter!("baton_handoff_total", "Handoffs that are over, by method, result and reason.");
+    counter!(
+        "baton_wideband_reinvite_total",
+        "Opus far ends told by re-INVITE of the bandwidth that is heard: asked, taken, refused."
+    );
     gauge!("baton_handoff_active", "Callers between an AI and a person.");
     histogram!("baton_handoff_to_human_audio_seconds", "From the handoff to the person's first sound.");
     counter!("baton_handoff_return_to_ai_total", "Callers given back to the AI, by reason.");

@@ -223,6 +223,8 @@ fn call(settings: &Settings, sounds: &Sounds<'_>) -> CallSettings {
             one_way: timers.one_way,
             ai_tail_ms: u32::try_from(timers.ai_tail.as_millis()).unwrap_or(u32::MAX),
         },
+        extended_reports: settings.media.rtcp_xr_always,
+        wideband_reinvite: settings.media.wideband_reinvite,
         handoffs_per_call: settings.limits.handoffs_per_call,
     }
 }

@@ -142,6 +142,9 @@ pub struct Capabilities {
     pub telephone_event: bool,
     /// We can receive RTP and RTCP on one port (RFC 5761).
     pub rtcp_mux: bool,
+    /// Our offers ask for extended reports (RFC 3611 §5.1). Where an offer asks for them, the answer does so whatever
+    /// this says.
+    pub rtcp_xr: bool,
     /// What we want; an answer gives no more than the offer allows.
     pub direction: Direction,
     /// What we want of SRTP, and the keys for it.
@@ -190,6 +193,8 @@ pub struct Negotiated {
     /// The number under which our own description announced the format: what we may receive it as. It differs from
     /// `payload.number` only if an answer renumbered it (RFC 3264 §6.1).
     pub received_number: u8,
+    /// The `a=fmtp` parameters that our own description gave for the format: what the far end was told.
+    pub told: String,
     /// The telephone-event format, if agreed.
     pub telephone_event: Option<TelephoneEvent>,
     /// Packet time to send with, in milliseconds (10–60).

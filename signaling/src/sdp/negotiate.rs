@@ -65,6 +65,7 @@ pub fn read_answer(offer: &[u8], answer: &[u8]) -> Result<Negotiated, Refusal> {
         .find_map(|format| known.iter().find(|sent| same(sent, format)).map(|sent| (format, sent)))
         .ok_or(Refusal::NoCodec)?;
     let payload = payload(format, &sent.encoding, sent.channels);
+    let told = Told { number: sent.number, format: sent.fmtp.clone() };
     let events: Vec<Format> = formats
         .iter()
         .filter(|event| is_event(event) && known.iter().any(|sent| same(sent, event)))
@@ -72,7 +73,7 @@ pub fn read_answer(offer: &[u8], answer: &[u8]) -> Result<Negotiated, Refusal> {
         .collect();
     let wanted = ours.direction();
     let may = Rtcp { mux: ours.has("rtcp-mux"), rsize: ours.has("rtcp-rsize") };
-    let media = agreed(&theirs, payload, sent.number, &events, ours.ptime_ms(20), wanted, may);
+    let media = agreed(&theirs, payload, told, &events, ours.ptime_ms(20), wanted, may);
     Ok(Negotiated { srtp, ..media })
 }
 
@@ -93,9 +94,9 @@ pub(super) fn offered_audio(
         direction: ours.direction,
         // Who has not wanted one port for both is not asked again.
         rtcp_mux: ours.rtcp_mux && current.is_none_or(|current| current.rtcp_mux),
-        // What the far end has asked for before is kept (RFC 3264 §8); of ourselves we ask for none of it.
+        // What the far end has asked for before is kept (RFC 3264 §8).
         rtcp_rsize: current.is_some_and(|current| current.rtcp_rsize),
-        rtcp_xr: current.is_some_and(|current| current.rtcp_xr),
+        rtcp_xr: ours.rtcp_xr || current.is_some_and(|current| current.rtcp_xr),
         crypto: secure::to_offer(&ours.security, current),
     })
 }
@@ -143,10 +144,10 @@ fn try_line<'a>(
         .ok_or(Refusal::NoCodec)?;
     let events = if ours.telephone_event { formats.as_slice() } else { &[] };
     let payload = payload(format, &codec.encoding, codec.channels);
-    let number = payload.number;
+    let told = Told { number: payload.number, format: codec.format.clone() };
     // Of reduced size is what a report of ours can be wherever the offer allows it.
     let may = Rtcp { mux: ours.rtcp_mux, rsize: true };
-    let media = agreed(line, payload, number, events, ours.ptime_ms, ours.direction, may);
+    let media = agreed(line, payload, told, events, ours.ptime_ms, ours.direction, may);
     let srtp = secured.map(|line| secure::agree(line, &ours.security, current, media.remote));
     Ok((Negotiated { srtp: srtp.flatten(), ..media }, codec))
 }
@@ -157,11 +158,17 @@ struct Rtcp {
     rsize: bool,
 }
 
+/// What our own description says of the format agreed on.
+struct Told {
+    number: u8,
+    format: String,
+}
+
 /// Everything that follows from the far end's line once the format is known.
 fn agreed(
     theirs: &Line<'_>,
     payload: Payload,
-    received_number: u8,
+    told: Told,
     events: &[Format],
     ptime_ms: u8,
     wanted: Direction,
@@ -182,7 +189,8 @@ fn agreed(
         rtcp_xr: theirs.wants_extended_reports(),
         telephone_event: event_for(payload.clock, events),
         payload,
-        received_number,
+        received_number: told.number,
+        told: told.format,
         ptime_ms: theirs.ptime_ms(ptime_ms),
         ptime_ms_max: theirs.ptime_ms_max(),
         // RFC 3264 §8.4: to 0.0.0.0 nothing is sent, whatever the attribute says.

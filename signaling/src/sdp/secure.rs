@@ -2,12 +2,13 @@
 //!
 //! A stream that is secured stays so: later offers and answers without keys are refused. Keys stay through hold and
 //! re-INVITE (§7.1.4) for as long as the suite does; a far end that comes back at another address with another key is
-//! another device, which cannot know how often our sequence numbers have wrapped, and so is given a new key of ours.
+//! another device, which cannot know how often our sequence numbers have wrapped, and so is given a new key of ours:
+//! in the answer to its offer, or, where it has answered ours, in our next one.
 
 use std::net::SocketAddr;
 
 use super::read::{Line, Profile};
-use super::{CryptoLine, Negotiated, Refusal, Security, Srtp, Suite};
+use super::{CryptoLine, MasterKey, Negotiated, Refusal, Security, Srtp, Suite};
 
 /// The line of an offer that we take: of the suite agreed on before, else the first. `None`: plain RTP.
 pub(super) fn choose(
@@ -45,12 +46,23 @@ pub(super) fn agree(
     let fresh = security.keys()?;
     let kept = current.and_then(|current| {
         let srtp = current.srtp.as_ref()?;
-        let moved = remote.is_some() && current.remote.is_some() && remote != current.remote;
-        let another = moved && srtp.remote != line.key;
+        let another = is_another(current, remote, &line.key);
         (srtp.suite == line.suite && !another).then(|| srtp.local.clone())
     });
     let local = kept.unwrap_or_else(|| fresh.of(line.suite));
     Some(Srtp { tag: line.tag, suite: line.suite, local, remote: line.key })
+}
+
+/// Whether whoever speaks with this key from `remote` is another device than the one agreed with before.
+pub(super) fn is_another(before: &Negotiated, remote: Option<SocketAddr>, key: &MasterKey) -> bool {
+    let moved = remote.is_some() && before.remote.is_some() && remote != before.remote;
+    moved && before.srtp.as_ref().is_some_and(|srtp| srtp.remote != *key)
+}
+
+/// An agreement with a new key of ours, if there is one to be had.
+pub(super) fn renewed(srtp: Srtp, security: &Security) -> Srtp {
+    let local = security.keys().map_or(srtp.local, |fresh| fresh.of(srtp.suite));
+    Srtp { local, ..srtp }
 }
 
 /// The line of ours that an agreement puts into a description.

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::negotiate::{choose, first_proto, offered_audio, read_answer, write_answer};
-use super::{Answer, Capabilities, Description, Direction, Negotiated, Origin, Refusal, read, write};
+use super::{
+    Answer, Capabilities, Description, Direction, Negotiated, Origin, Refusal, Security, read, secure, write,
+};
 
 /// Our side of one leg's session description, over all its offers and answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,8 @@ pub struct LocalSession {
     /// Which of them is our audio.
     audio: usize,
     current: Option<Negotiated>,
+    /// Another device has answered our offer, which had the key that we speak with to the one before.
+    key_shared: bool,
 }
 
 /// What of a media line must be repeated in every later offer.
@@ -35,7 +39,7 @@ fn shape(line: &sdp_types::Media) -> Shape {
 impl LocalSession {
     /// A session that has described nothing yet; `id` is random and the leg's own.
     pub fn new(id: u64) -> Self {
-        Self { id, version: 0, last: None, lines: Vec::new(), audio: 0, current: None }
+        Self { id, version: 0, last: None, lines: Vec::new(), audio: 0, current: None, key_shared: false }
     }
 
     /// The last description we sent.
@@ -46,6 +50,12 @@ impl LocalSession {
     /// What the last completed offer and answer agreed on.
     pub fn current(&self) -> Option<&Negotiated> {
         self.current.as_ref()
+    }
+
+    /// Another device than before has answered our offer: it knows nothing of the stream so far, and the one before
+    /// knows our key. The next description has a new one, which is to be sent soon (RFC 4568 §7.1.4).
+    pub fn wants_new_key(&self) -> bool {
+        self.key_shared
     }
 
     /// Answers the far end's offer, the first or a later one. A codec once agreed on is kept if the offer still has
@@ -63,13 +73,14 @@ impl LocalSession {
             (Err(refusal), _) => return Err(refusal),
         };
         let media = match &chosen {
-            Some((_, media, _)) => media.clone(),
+            Some((_, media, _)) => self.rekeyed(media.clone(), &ours.security),
             None => ended(self.current.clone().expect("only a session that has media can lose it")),
         };
-        let served = chosen.as_ref().map(|(index, media, codec)| (*index, media, *codec));
+        let served = chosen.as_ref().map(|(index, _, codec)| (*index, &media, *codec));
         let sdp = self.describe(|origin| write_answer(&session, served, &ours, origin));
         self.lines = session.medias.iter().map(shape).collect();
         self.audio = chosen.as_ref().map_or(self.audio, |(index, ..)| *index);
+        self.key_shared &= chosen.is_none();
         self.current = Some(media.clone());
         Ok(Answer { sdp, media })
     }
@@ -78,7 +89,7 @@ impl LocalSession {
     pub fn offer(&mut self, ours: &Capabilities) -> Bytes {
         let ours = self.keeping_codec(ours);
         let lines = std::mem::take(&mut self.lines);
-        let current = self.current.clone();
+        let current = self.current.clone().map(|media| self.rekeyed(media, &ours.security));
         let at = self.audio;
         let sdp = self.describe(|origin| {
             let audio = |proto: &str| offered_audio(&ours, current.as_ref(), proto);
@@ -115,8 +126,23 @@ impl LocalSession {
         if self.lines.is_empty() {
             self.lines = read::parse(&offer)?.medias.iter().map(shape).collect();
         }
+        self.key_shared = match (&self.current, &media.srtp) {
+            (Some(before), Some(srtp)) => {
+                let kept = before.srtp.as_ref().is_some_and(|before| before.local == srtp.local);
+                kept && (self.key_shared || secure::is_another(before, media.remote, &srtp.remote))
+            }
+            _ => false,
+        };
         self.current = Some(media.clone());
         Ok(media)
+    }
+
+    /// What was agreed on, with a new key of ours if one is due.
+    fn rekeyed(&self, media: Negotiated, security: &Security) -> Negotiated {
+        if !self.key_shared {
+            return media;
+        }
+        Negotiated { srtp: media.srtp.map(|srtp| secure::renewed(srtp, security)), ..media }
     }
 
     /// `ours` with the codec agreed on at the head.

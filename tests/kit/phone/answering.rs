@@ -136,6 +136,9 @@ impl Phone {
             self.final_answer(now, id, from, text, 491, "");
             return;
         }
+        if line.behaviour.stubborn {
+            return self.final_answer(now, id, from, text, 488, "");
+        }
         let offer = Sdp::parse(text.body());
         let direction = offer.as_ref().map_or(Direction::SendRecv, |offer| offer.direction.mirrored());
         let body = match (&offer, text.method()) {

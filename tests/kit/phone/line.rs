@@ -89,7 +89,8 @@ pub struct Line {
     pub(super) offering: Option<Direction>,
     pub(super) cancelled: bool,
     pub(super) cancel_wanted: bool,
-    pub(super) behaviour: Behaviour,
+    /// How it treats the rest of this call.
+    pub behaviour: Behaviour,
     pub(super) plan: Vec<(Time, Do)>,
 }
 

@@ -45,6 +45,8 @@ pub struct Phone {
     pub behaviour: Behaviour,
     /// How it treats the next calls, one each.
     pub next: VecDeque<Behaviour>,
+    /// In Opus it speaks with more than telephone bandwidth, unless it is told that no more is heard.
+    pub wideband: bool,
     /// Sends and answers nothing at all.
     pub dead: bool,
     /// Requests that reached it outside any call of its own, by method.
@@ -77,6 +79,7 @@ impl Phone {
             ptime: 20,
             behaviour: Behaviour::answers(Duration::from_millis(500)),
             next: VecDeque::new(),
+            wideband: false,
             dead: false,
             strays: BTreeMap::new(),
             wish: Wish::Plain,
@@ -365,6 +368,8 @@ impl Phone {
         let events = theirs.formats.iter().filter(|(_, name)| name.starts_with("telephone-event"));
         let events: Vec<u8> = events.map(|(number, _)| *number).collect();
         let ptime = self.ptime;
+        // RFC 7587 §6.1: what the other side cannot play need not be sent.
+        let wide = self.wideband && !theirs.body.contains("maxplaybackrate=8000");
         let line = &mut self.lines[id.0];
         line.ear.expect(&audio, &events);
         line.secure(theirs, self.wish, self.suite);
@@ -374,6 +379,7 @@ impl Phone {
         line.remote_rtp = Some(theirs.address).filter(|_| !unusable);
         if let Some((number, codec)) = audio.first() {
             line.mouth.open(now, *codec, *number, ptime);
+            line.mouth.widen(wide && *codec == Codec::Opus);
         }
     }
 

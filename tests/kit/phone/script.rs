@@ -59,6 +59,8 @@ pub struct Behaviour {
     pub bye_when_told: bool,
     /// Answers every re-INVITE with 491.
     pub glare: bool,
+    /// Answers every re-INVITE with 488.
+    pub stubborn: bool,
     /// Says silence from the start.
     pub quiet: bool,
 }
@@ -93,6 +95,7 @@ impl Behaviour {
             notify_status: 200,
             bye_when_told: false,
             glare: false,
+            stubborn: false,
             quiet: false,
         }
     }

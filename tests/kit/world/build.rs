@@ -100,6 +100,8 @@ impl WorldBuilder {
                 from_host: NODE.to_string(),
                 media_host: NODE.ip(),
                 timers: CallTimers::default(),
+                extended_reports: false,
+                wideband_reinvite: false,
                 handoffs_per_call: 5,
             },
             queue: QueueSettings {

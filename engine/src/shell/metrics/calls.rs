@@ -51,6 +51,12 @@ impl CallMetrics {
             count_ai(leg, call);
         }
         count_handoffs(call);
+        let bandwidth = call.counters.bandwidth;
+        for (result, count) in
+            [("asked", bandwidth.asked), ("taken", bandwidth.taken), ("refused", bandwidth.refused)]
+        {
+            counter!("baton_wideband_reinvite_total", "result" => result).increment(count);
+        }
         for (reason, count) in call.context_losses.by_reason().into_iter().filter(|(_, count)| *count > 0) {
             counter!("baton_context_truncated_total", "field" => reason).increment(u64::from(count));
         }
@@ -150,6 +156,8 @@ mod tests {
             from_host: String::new(),
             media_host: std::net::Ipv4Addr::LOCALHOST.into(),
             timers: CallTimers::default(),
+            extended_reports: false,
+            wideband_reinvite: false,
             handoffs_per_call: 5,
         };
         let incoming = Incoming {
