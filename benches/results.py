@@ -11,6 +11,8 @@ INTRODUCTION = """# What the benches have shown
 
 Made by `./run bench results`; benches/README.md says what each figure means. Percentiles are p50 / p99 / p99.9 / max.
 """
+# What people write below it stays when the results are made anew.
+MARK = "<!-- Written by hand, and kept. -->\n"
 # How often the work of one instruction count is done in it, and what one is.
 UNITS = {
     "relay_both_ways": "one second of a call, 100 packets",
@@ -113,6 +115,19 @@ def number(value):
     return None
 
 
+def course(parts):
+    """How long each part took, and which failed."""
+    lines = [line.split("\t") for line in (parts / "parts.tsv").read_text().splitlines()]
+    rows = [f"| {name} | {int(seconds) // 60} min {int(seconds) % 60:02} s | {'' if state == 'ok' else '**' + state + '**'} |" for name, seconds, state in lines]
+    return "## How long it took\n\n| part | time | |\n|---|---|---|\n" + "\n".join(rows) + "\n\n"
+
+
+def kept(results):
+    """What people have written below the mark in the results before these."""
+    text = results.read_text(encoding="utf-8") if results.exists() else ""
+    return MARK + text.split(MARK, 1)[1] if MARK in text else ""
+
+
 def part(parts, name, head):
     file = parts / name
     return f"{head}\n\n{file.read_text(encoding='utf-8').rstrip()}\n\n" if file.exists() else ""
@@ -125,7 +140,7 @@ def main(target, parts, results):
     picture = "![PESQ of every way over every line](results/impairment.svg)"
     text += part(parts, "impairment.md", f"## `impairment`: speech over bad lines\n\n{picture}")
     text += part(parts, "bindings.md", "## `bindings`: why `opus`")
-    text += instructions(target) + times(target)
+    text += instructions(target) + times(target) + course(parts) + kept(pathlib.Path(results))
     pathlib.Path(results).write_text(text.rstrip() + "\n", encoding="utf-8")
 
 

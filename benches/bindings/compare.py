@@ -1,6 +1,6 @@
 """compare.py OPUS AUDIOPUS FOLDER: runs the two programs in turn over the demo's speech and prints the figures as Markdown.
 
-Times are microseconds of processor time a frame of 20 ms, the least of three runs of seven passes; PESQ (narrowband, ITU-T P.862) is of what each program's
+Times are microseconds of processor time a frame of 20 ms, the least of two runs of seven passes; PESQ (narrowband, ITU-T P.862) is of what each program's
 encoder and decoder make of the speech, at 8 kHz."""
 import pathlib
 import subprocess
@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/quality"))
 from score import load, score  # noqa: E402
 
-RUNS = 3
+RUNS = 2
 
 
 def recordings(folder):

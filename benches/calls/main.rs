@@ -29,6 +29,7 @@ mod world;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use baton_benches::ng;
 use frames::Voice;
 use machine::{Cores, Machine};
 use options::{Codecs, Options};
@@ -62,7 +63,7 @@ fn bench(options: &Options) -> Result<(), String> {
     machine::raise_open_files()?;
     println!("{machine}\nnode: {}\n", program.display());
     let mut report = Report::new(machine, cores);
-    measure(options, &program, cores, &mut report)?;
+    measure(options, &program, cores, &mut report);
     println!("\n{report}");
     let json = report.json();
     let write = |file: &Path, text: &str| {
@@ -77,37 +78,47 @@ fn bench(options: &Options) -> Result<(), String> {
         write(&folder.join("calls.md"), &markdown::markdown(&report))?;
         write(&folder.join("calls.json"), &json)?;
     }
-    Ok(())
+    report.failures.verdict()
 }
 
-fn measure(options: &Options, program: &Path, cores: Cores, report: &mut Report) -> Result<(), String> {
-    let relayed = Codecs { caller: Voice::Pcmu, ai: Voice::Pcmu };
+/// Measures one after the other; what fails is told of in the report, and the rest goes on.
+fn measure(options: &Options, program: &Path, cores: Cores, report: &mut Report) {
     for codecs in &options.codecs {
-        cores.pin_generator()?;
-        report.bare.push((*codecs, bare::cost(*codecs)?));
+        let bare = cores.pin_generator().and_then(|()| bare::cost(*codecs));
+        report.bare.extend(report.failures.sift("the bare cost", bare).map(|cost| (*codecs, cost)));
         for &calls in &options.calls {
             let (seconds, handoff) = (options.seconds, options.handoff);
             let load = run::Load { by: By::Baton, codecs: *codecs, calls, seconds, handoff };
             println!("{calls} calls {codecs}, {} s ...", options.seconds);
-            report.points.push(run::point(program, cores, &load)?);
+            let point = run::point(program, cores, &load);
+            report.points.extend(report.failures.sift(&load.to_string(), point));
         }
         if options.sweep {
-            report.sweeps.push(series::sweep(program, cores, *codecs)?);
-        }
-        if options.beside && rtpengine::version().is_some() {
-            report.beside.extend(series::beside(program, cores, *codecs)?);
+            let sweep = series::sweep(program, cores, *codecs, options.lengths, &mut report.failures);
+            report.sweeps.extend(report.failures.sift("the sweep", sweep));
         }
     }
-    if options.beside && rtpengine::version().is_none() {
-        println!("no rtpengine to compare with (Debian: rtpengine-daemon)");
-    } else if options.beside && !options.codecs.contains(&relayed) {
-        report.beside.extend(series::beside(program, cores, relayed)?);
+    if options.beside {
+        measure_beside(options, program, cores, report);
     }
     for &rate in &options.setups {
         println!("{rate} call set-ups a second, {} s ...", options.setup_seconds);
-        report.setups.push(setups::run(program, cores, rate, options.setup_seconds)?);
+        let run = setups::run(program, cores, rate, options.setup_seconds);
+        report.setups.extend(report.failures.sift(&format!("{rate} set-ups a second"), run));
     }
-    Ok(())
+}
+
+fn measure_beside(options: &Options, program: &Path, cores: Cores, report: &mut Report) {
+    if ng::version().is_none() {
+        println!("no rtpengine to compare with (Debian: rtpengine-daemon)");
+        return;
+    }
+    let relayed = Codecs { caller: Voice::Pcmu, ai: Voice::Pcmu };
+    let more = (!options.codecs.contains(&relayed)).then_some(relayed);
+    for codecs in options.codecs.iter().copied().chain(more) {
+        let points = series::beside(program, cores, codecs, options.lengths, &mut report.failures);
+        report.beside.extend(points);
+    }
 }
 
 /// The folder that cargo builds into: this program is `target/release/deps/calls-…`.

@@ -22,6 +22,9 @@ pub(crate) fn markdown(report: &Report) -> String {
     if !report.setups.is_empty() {
         write_setups(&mut out, report);
     }
+    for sentence in &report.failures.0 {
+        let _ = writeln!(out, "**Failed:** {sentence}\n");
+    }
     out
 }
 
@@ -78,7 +81,7 @@ fn write_sweep(out: &mut String, report: &Report, sweep: &Sweep) {
 fn write_beside(out: &mut String, report: &Report) {
     for (codecs, points) in by_codecs(&report.beside) {
         let transcoded = points[0].load.codecs.is_transcoded();
-        let version = crate::rtpengine::version().unwrap_or_default();
+        let version = baton_benches::ng::version().unwrap_or_default();
         let _ = writeln!(
             out,
             "### Beside rtpengine {version}, {codecs}, {} calls\n\n| who | runs | CPU per call-second | Baton by this | memory per call | lost | {} | \

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::frames::Voice;
+use crate::series::Lengths;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -16,6 +17,7 @@ cargo bench -p baton-benches --bench calls -- [OPTIONS]
   --setup-seconds 10     length of each such run
   --sweep                more and more calls of the codecs until the node no longer keeps time, then 80 % of them
   --beside               node and rtpengine in turn, transcoded and relayed
+  --short                windows of --sweep and --beside so short that they only show that all works
   --write FOLDER         write calls.md and calls.json there
 With --setups, --sweep or --beside and without --calls only these are measured.
 ";
@@ -83,6 +85,8 @@ pub(crate) struct Options {
     pub sweep: bool,
     /// Compare with rtpengine.
     pub beside: bool,
+    /// How long runs of `sweep` and `beside` are.
+    pub lengths: Lengths,
     /// Where results are written to.
     pub write: Option<PathBuf>,
 }
@@ -104,6 +108,7 @@ impl Options {
             setup_seconds: 10,
             sweep: false,
             beside: false,
+            lengths: Lengths::FULL,
             write: None,
         };
         let mut words = arguments.iter().map(String::as_str);
@@ -115,9 +120,10 @@ impl Options {
                 "--help" | "-h" => options.help = true,
                 "--sweep" => options.sweep = true,
                 "--beside" => options.beside = true,
+                "--short" => options.lengths = Lengths::SHORT,
                 _ => {}
             }
-            if matches!(word, "--help" | "-h" | "--sweep" | "--beside") {
+            if matches!(word, "--help" | "-h" | "--sweep" | "--beside" | "--short") {
                 continue;
             }
             let value =

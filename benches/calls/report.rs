@@ -36,6 +36,29 @@ refer           from REFER sent to INVITE received by the person, p50 / p99 / ma
 longest gap     longest time between two packets to a caller: handed off / others
 ";
 
+/// What could not be measured, a sentence each.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failures(pub Vec<String>);
+
+impl Failures {
+    /// What was measured; notes why, if nothing was.
+    pub(crate) fn sift<T>(&mut self, what: &str, result: Result<T, String>) -> Option<T> {
+        let sentence = match result {
+            Ok(value) => return Some(value),
+            Err(sentence) => format!("{what}: {sentence}"),
+        };
+        println!("FAILED: {sentence}");
+        self.0.push(sentence);
+        None
+    }
+
+    /// # Errors
+    /// All of them in one sentence, if there are any.
+    pub(crate) fn verdict(&self) -> Result<(), String> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0.join("; ")) }
+    }
+}
+
 /// What was measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
@@ -51,6 +74,8 @@ pub(crate) struct Report {
     pub beside: Vec<Point>,
     /// Runs with set-ups alone.
     pub setups: Vec<SetUps>,
+    /// What failed.
+    pub failures: Failures,
 }
 
 impl Report {
@@ -64,6 +89,7 @@ impl Report {
             sweeps: Vec::new(),
             beside: Vec::new(),
             setups: Vec::new(),
+            failures: Failures::default(),
         }
     }
 
@@ -90,7 +116,8 @@ impl Report {
                 "at_80_percent": self.point_json(&sweep.at),
             })).collect::<Vec<_>>(),
             "beside_rtpengine": self.beside.iter().map(|point| self.point_json(point)).collect::<Vec<_>>(),
-            "rtpengine": crate::rtpengine::version(),
+            "rtpengine": baton_benches::ng::version(),
+            "failures": self.failures.0,
             "setups": self.setups.iter().map(setups_json).collect::<Vec<_>>(),
         });
         serde_json::to_string_pretty(&report).unwrap_or_default()

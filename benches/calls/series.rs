@@ -4,31 +4,41 @@ use std::path::Path;
 
 use crate::machine::{Cores, MS, Nanos};
 use crate::options::Codecs;
+use crate::report::Failures;
 use crate::rtpengine::Tuning;
 use crate::run::{self, Load, Point};
 use crate::server::By;
 
-/// Calls that a sweep begins with.
-const FIRST: usize = 60;
+/// Calls that a sweep begins with, and by how many it goes up until the node no longer keeps time.
+const STEP: usize = 100;
 /// Runs of a sweep at most.
-const STEPS_MAX: usize = 7;
+const RUNS_MAX: usize = 12;
 /// A sweep looks no closer than this share of its calls.
-const CLOSE: usize = 20;
+const CLOSE: usize = 12;
 /// A packet of a stream that the node makes may be so late, 99.9 % of them.
 const LATE_MAX: Nanos = 3 * MS;
-/// How much of its core a node is first thought to be able to use.
-const USABLE: f64 = 0.85;
-/// The window of a sweep's runs, in seconds.
-const SECONDS: u64 = 8;
-/// That at 80 % of the knee.
-const SECONDS_AT: u64 = 20;
-
 /// Calls that node and rtpengine are compared with: less than either's knee.
 pub(crate) const BESIDE_CALLS: usize = 60;
-/// How often each is measured.
-const ROUNDS: usize = 2;
-/// The window of each run, in seconds.
-const BESIDE_SECONDS: u64 = 10;
+
+/// How long each run's window is in seconds, and how often each of two is measured in turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lengths {
+    /// The runs of a sweep.
+    sweep: u64,
+    /// The run at 80 % of the knee.
+    at: u64,
+    /// Each run beside rtpengine.
+    beside: u64,
+    /// How often the two are run in turn.
+    rounds: usize,
+}
+
+impl Lengths {
+    /// For figures.
+    pub(crate) const FULL: Self = Self { sweep: 8, at: 20, beside: 8, rounds: 2 };
+    /// To see whether everything works.
+    pub(crate) const SHORT: Self = Self { sweep: 2, at: 3, beside: 2, rounds: 1 };
+}
 
 /// What a sweep found.
 #[derive(Clone, Debug)]
@@ -48,58 +58,73 @@ pub(crate) fn holds(point: &Point) -> bool {
     point.is_fed() && point.faults.0 == 0 && lost == 0 && in_time
 }
 
-/// Looks for the most calls that are held.
-pub(crate) fn sweep(program: &Path, cores: Cores, codecs: Codecs) -> Result<Sweep, String> {
+/// Looks for the most calls that are held: in steps until they are not, then between the last two.
+pub(crate) fn sweep(
+    program: &Path,
+    cores: Cores,
+    codecs: Codecs,
+    lengths: Lengths,
+    failures: &mut Failures,
+) -> Result<Sweep, String> {
     let load = |calls, seconds| Load { by: By::Baton, codecs, calls, seconds, handoff: 0.0 };
     let (mut points, mut held, mut broke) = (Vec::<Point>::new(), 0, None::<usize>);
-    let mut calls = FIRST;
-    while points.len() < STEPS_MAX {
-        println!("sweep: {calls} calls {codecs}, {SECONDS} s ...");
-        let mut point = run::point(program, cores, &load(calls, SECONDS))?;
-        if !holds(&point) {
-            // What was the machine's doing does not happen twice.
-            println!("sweep: once more");
-            points.push(point);
-            point = run::point(program, cores, &load(calls, SECONDS))?;
+    let (mut calls, mut runs) = (STEP, 0);
+    while runs < RUNS_MAX {
+        let mut is_held = false;
+        // What was the machine's doing does not happen twice.
+        for once_more in ["", "once more, "] {
+            println!("sweep: {once_more}{calls} calls {codecs}, {} s ...", lengths.sweep);
+            runs += 1;
+            // A node that fails at so many calls does not hold them; the others' runs are still worth having.
+            let point = run::point(program, cores, &load(calls, lengths.sweep));
+            points.extend(failures.sift(&format!("{calls} calls"), point));
+            is_held = points.last().is_some_and(|point| point.load.calls == calls && holds(point));
+            if is_held {
+                break;
+            }
         }
-        let share = point.node_share.max(0.01);
-        if holds(&point) {
+        if is_held {
             held = held.max(calls)
         } else {
             broke = Some(broke.map_or(calls, |least| least.min(calls)))
         }
-        points.push(point);
         calls = match broke {
             Some(broke) if broke.saturating_sub(held) <= (held / CLOSE).max(2) => break,
             // So few calls are not held for the machine's reasons alone.
-            Some(broke) if held == 0 && broke <= FIRST / 2 => break,
+            Some(broke) if held == 0 && broke <= STEP / 4 => break,
             Some(broke) => held.midpoint(broke),
-            None => ((calls as f64 / share * USABLE) as usize).max(calls + calls / 10),
+            None => calls + STEP,
         };
     }
     if held == 0 {
         println!("sweep: nothing was held; what follows says why");
     }
-    let calls = if held == 0 { FIRST / 2 } else { (held * 4 / 5).max(1) };
-    println!("sweep: {held} calls are held; {calls} calls, {SECONDS_AT} s ...");
-    let at = run::point(program, cores, &load(calls, SECONDS_AT))?;
+    let calls = if held == 0 { STEP / 4 } else { (held * 4 / 5).max(1) };
+    println!("sweep: {held} calls are held; {calls} calls, {} s ...", lengths.at);
+    let at = run::point(program, cores, &load(calls, lengths.at))?;
     Ok(Sweep { points, knee: held, at })
 }
 
 /// Node and rtpengine in turn, transcoding or relaying. rtpengine's other settings are measured once.
-pub(crate) fn beside(program: &Path, cores: Cores, codecs: Codecs) -> Result<Vec<Point>, String> {
-    let mut points = Vec::new();
-    for round in 0..ROUNDS {
+pub(crate) fn beside(
+    program: &Path,
+    cores: Cores,
+    codecs: Codecs,
+    lengths: Lengths,
+    failures: &mut Failures,
+) -> Vec<Point> {
+    let (mut points, seconds) = (Vec::new(), lengths.beside);
+    for round in 0..lengths.rounds {
         let rivals: &[Tuning] = match (codecs.is_transcoded(), round) {
             (true, 0) => &[Tuning::Complexity5, Tuning::AsTheNode, Tuning::AsItComes],
             (true, _) => &[Tuning::Complexity5],
             (false, _) => &[Tuning::AsItComes],
         };
         for by in std::iter::once(By::Baton).chain(rivals.iter().map(|&tuning| By::Rtpengine(tuning))) {
-            let load = Load { by, codecs, calls: BESIDE_CALLS, seconds: BESIDE_SECONDS, handoff: 0.0 };
-            println!("{by}: {BESIDE_CALLS} calls {codecs}, {BESIDE_SECONDS} s ...");
-            points.push(run::point(program, cores, &load)?);
+            let load = Load { by, codecs, calls: BESIDE_CALLS, seconds, handoff: 0.0 };
+            println!("{by}: {BESIDE_CALLS} calls {codecs}, {seconds} s ...");
+            points.extend(failures.sift(&load.to_string(), run::point(program, cores, &load)));
         }
     }
-    Ok(points)
+    points
 }

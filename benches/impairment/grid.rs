@@ -10,13 +10,14 @@ use baton_benches::impairment::{
 };
 
 use crate::options::{Named, Options};
+use crate::rival;
 
 /// The talker speaks so long before what is scored: two reports of the listener come meanwhile, and jitter buffers settle.
 const RUN_UP_MS: usize = 12_000;
 /// With a drifting clock, so much more with every seed: what a buffer does about it falls somewhere else in the recording.
 const DRIFT_STEP_MS: usize = 7_000;
-/// Seeds of conditions that lose nothing: they differ in where ticks lie between packets, which four show.
-const LOSSLESS_SEEDS: u64 = 4;
+/// Seeds of conditions that have no score to reach, unless all are asked for: four voices twice show what there is to see.
+const OTHER_SEEDS: u64 = 2;
 
 /// Who converts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +26,8 @@ pub(crate) enum System {
     Baton,
     /// The codecs alone.
     Bare(Bare),
+    /// rtpengine, in real time.
+    Rtpengine,
 }
 
 /// The bare systems that are measured on a way.
@@ -33,6 +36,8 @@ pub(crate) fn bares(named: &Named) -> Vec<Bare> {
     let (nothing, plc, fec) =
         (one(Concealment::Nothing, false), one(Concealment::Plc, false), one(Concealment::Fec, true));
     match named.way {
+        // What is relayed is what came: Opus to PCMU says it already, and its listener's decoder is the same.
+        way if way.from == Kind::Opus && way.to == Kind::Opus => vec![fec],
         way if way.from == Kind::Opus || way.lossy_after => vec![nothing, plc, fec],
         // Encoding it as Opus afterwards changes next to nothing: PCMU to PCMU says it already.
         way if way.to == Kind::Opus => Vec::new(),
@@ -90,22 +95,28 @@ fn mean(values: &[f64]) -> f64 {
 /// Every cell of the grid.
 pub(crate) type Results = HashMap<(&'static str, Condition, System), Cell>;
 
+/// One run.
 #[derive(Clone, Copy)]
-struct Job {
-    named: Named,
-    condition: Condition,
-    system: System,
-    seed: u64,
-    voice: usize,
+pub(crate) struct Job {
+    pub(crate) named: Named,
+    pub(crate) condition: Condition,
+    pub(crate) system: System,
+    pub(crate) seed: u64,
+    pub(crate) voice: usize,
 }
 
-/// The seeds of a condition.
+/// The seeds of a condition: all of them where a score is to be reached.
 pub(crate) fn seeds(options: &Options, condition: Condition) -> u64 {
-    if condition.loses() || condition == Condition::Drift {
+    if options.all || matches!(condition, Condition::Loss(5 | 10)) {
         options.seeds
     } else {
-        options.seeds.min(LOSSLESS_SEEDS)
+        options.seeds.min(OTHER_SEEDS)
     }
+}
+
+/// Where the faults of a run are drawn from: every voice has losses of its own.
+pub(crate) fn seed_of(job: &Job) -> u64 {
+    job.seed * 16 + job.voice as u64 * 2 + job.seed % 2
 }
 
 fn jobs(options: &Options, voices: usize) -> Vec<Job> {
@@ -129,11 +140,11 @@ fn jobs(options: &Options, voices: usize) -> Vec<Job> {
 }
 
 /// What all threads look at.
-struct Shared<'a> {
+pub(crate) struct Shared<'a> {
     options: &'a Options,
-    voices: Vec<Voice>,
+    pub(crate) voices: Vec<Voice>,
     /// The longest run-up of each voice and codec.
-    streams: HashMap<(usize, Kind), Stream>,
+    pub(crate) streams: HashMap<(usize, Kind), Stream>,
     /// Lag of the bare, clean conversion of each way and voice, and its score.
     clean: HashMap<(&'static str, usize), Score>,
 }
@@ -164,12 +175,17 @@ pub(crate) fn run(options: &Options) -> Result<Results, String> {
         let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         all.into_iter().try_for_each(|one| one.join().unwrap_or_else(|_| Err("a thread panicked".into())))
     })?;
-    results.into_inner().map_err(|_| "a thread panicked".into())
+    let mut results = results.into_inner().map_err(|_| "a thread panicked")?;
+    // What else there is to tell is told without it.
+    if let Err(sentence) = rival::run(options, &shared, &jobs, &mut results) {
+        println!("FAILED: rtpengine: {sentence}");
+    }
+    Ok(results)
 }
 
 fn prepare<'a>(options: &'a Options, voices: Vec<Voice>, judge: &mut Judge) -> Result<Shared<'a>, String> {
     let drifts = options.conditions.contains(&Condition::Drift);
-    let most = RUN_UP_MS + if drifts { DRIFT_STEP_MS * options.seeds as usize } else { 0 };
+    let most = RUN_UP_MS + if drifts { DRIFT_STEP_MS * seeds(options, Condition::Drift) as usize } else { 0 };
     let (mut streams, mut clean) = (HashMap::new(), HashMap::new());
     for (at, voice) in voices.iter().enumerate() {
         for kind in [Kind::Pcmu, Kind::Opus] {
@@ -201,8 +217,7 @@ fn run_one(shared: &Shared, job: &Job, judge: &mut Judge) -> Result<One, String>
     let stream = shared.streams[&(job.voice, job.named.way.from)].tail(RUN_UP_MS + extra);
     let due = (stream.payloads.len() - stream.scored) as u64;
     let failed = |error: baton_codecs::CodecError| error.to_string();
-    // Every voice has losses of its own.
-    let seed = job.seed * 16 + job.voice as u64 * 2 + job.seed % 2;
+    let seed = seed_of(job);
     match job.system {
         System::Baton => {
             let made = Trip {
@@ -222,6 +237,7 @@ fn run_one(shared: &Shared, job: &Job, judge: &mut Judge) -> Result<One, String>
             let heard = bare(job.named.way, &stream, &losses, how).map_err(failed)?;
             Ok(One { score: judge.score(voice, &heard)?, heard: None, due })
         }
+        System::Rtpengine => Err("rtpengine has a clock of its own".into()),
     }
 }
 
@@ -237,4 +253,20 @@ fn add(cell: &mut Cell, one: &One) {
     cell.late += heard.stats.late;
     cell.concealed += heard.stats.concealed;
     cell.relayed += heard.relayed;
+}
+
+/// Adds what was heard through rtpengine; of so many packets due, so many never came.
+pub(crate) fn add_rival(
+    shared: &Shared<'_>,
+    results: &mut Results,
+    job: &Job,
+    score: Score,
+    (due, missing): (u64, u64),
+) {
+    let cell = results.entry((job.named.name, job.condition, System::Rtpengine)).or_default();
+    let already = Heard::BEFORE_MS as f64 + shared.clean[&(job.named.name, job.voice)].lag_ms;
+    cell.scores.push(score.pesq);
+    cell.delays.push((score.lag_ms - already, score.lag_ms_max - already));
+    cell.due += due;
+    cell.lost += missing;
 }

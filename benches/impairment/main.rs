@@ -1,11 +1,12 @@
 //! How speech sounds through a session when the line is bad: PESQ, added delay and concealment for every kind of
 //! line and pair of codecs, beside the bare codecs with the same losses.
 //!
-//! Virtual time: exact, the same in every run, and much faster than the speech. `benches/README.md` says what each figure means.
+//! Virtual time: exact, the same in every run, and much faster than the speech; but for rtpengine, which is heard in real time. `benches/README.md` says what each figure means.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench speaks to whoever typed the command")]
 
 mod grid;
 mod options;
+mod rival;
 mod table;
 
 use std::path::{Path, PathBuf};

@@ -11,7 +11,9 @@ cargo bench -p baton-benches --bench impairment -- [OPTIONS]
   --ways opus-pcmu,...        of opus-pcmu pcmu-pcmu pcmu-opus opus-opus (loss before the node; after it for pcmu-opus)
                               and pcmu-opus-before; all unless said
   --conditions loss5,...      of clean loss1 loss3 loss5 loss10 bursts jitter drift reorder; all unless said
-  --seeds N                   seeds of each (default 16)
+  --seeds N                   seeds where a score is to be reached (default 16); elsewhere two of them, or with
+  --all                       as many everywhere
+  --beside                    rtpengine as well, in real time: opus-pcmu, pcmu-pcmu, pcmu-opus over clean, loss5, loss10
   --jitter MIN,MAX            bounds of the session's jitter buffers in milliseconds
   --no-bare                   leave out the bare codecs
   --write FOLDER              write impairment.md, .json and .svg there
@@ -49,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) ways: Vec<Named>,
     pub(crate) conditions: Vec<Condition>,
     pub(crate) seeds: u64,
+    pub(crate) all: bool,
+    pub(crate) beside: bool,
     pub(crate) bare: bool,
     pub(crate) params: SessionParams,
     pub(crate) write: Option<PathBuf>,
@@ -65,6 +69,8 @@ impl Options {
             ways: WAYS.to_vec(),
             conditions: Condition::ALL.to_vec(),
             seeds: 16,
+            all: false,
+            beside: false,
             bare: true,
             params: SessionParams::default(),
             write: None,
@@ -76,6 +82,8 @@ impl Options {
                 // What `cargo bench` itself says.
                 "--bench" => {}
                 "--help" => options.help = true,
+                "--all" => options.all = true,
+                "--beside" => options.beside = true,
                 "--no-bare" => options.bare = false,
                 "--ways" => options.ways = value()?.split(',').map(way_of).collect::<Result<_, _>>()?,
                 "--conditions" => {

@@ -17,8 +17,8 @@ STYLES = {
     "bare, silence": ("#6b7280", "diamond", "1 4"),
     "rtpengine": ("#9d174d", "cross", "8 3 2 3"),
 }
-WIDTH, HEIGHT, LEFT, TOP, GAP = 430, 300, 44, 34, 26
-STEP, LOW, HIGH = 38, 1.0, 4.6
+WIDTH, HEIGHT, LEFT, TOP, GAP = 510, 310, 44, 34, 26
+STEP, LOW, HIGH = 45, 1.0, 4.6
 
 
 def place(condition):
@@ -32,8 +32,10 @@ def level(pesq):
 
 def mark(shape, x, y, colour):
     r = 4
+    if shape == "square":
+        # Hollow and wide: it often lies under another mark.
+        return f'<path d="M{x - 6} {y - 6}h12v12h-12z" fill="none" stroke="{colour}" stroke-width="1.5"/>'
     paths = {
-        "square": f"M{x - r} {y - r}h{2 * r}v{2 * r}h{-2 * r}z",
         "triangle": f"M{x} {y - r - 1}l{r + 1} {2 * r}h{-2 * r - 2}z",
         "diamond": f"M{x} {y - r - 1}l{r + 1} {r + 1}l{-r - 1} {r + 1}l{-r - 1} {-r - 1}z",
         "cross": f"M{x - r} {y - r}l{2 * r} {2 * r}M{x + r} {y - r}l{-2 * r} {2 * r}",
@@ -49,9 +51,13 @@ def panel(title, rows):
     for pesq in (1, 2, 3, 4):
         y = level(pesq)
         out.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - 8}" class="grid"/><text x="{LEFT - 8}" y="{y + 4:.1f}" class="scale">{pesq}</text>')
-    for condition in LOSSES + OTHERS:
+    measured = {row["condition"] for row in rows}
+    for condition in [one for one in LOSSES + OTHERS if one in measured]:
         out.append(f'<text x="{place(condition)}" y="{HEIGHT - 26}" class="name">{WORDS[condition]}</text>')
-    out.append(f'<text x="{(place("clean") + place("loss10")) / 2}" y="{HEIGHT - 10}" class="name">lost packets</text>')
+    out.append(f'<text x="{(place("clean") + place("loss10")) / 2}" y="{HEIGHT - 10}" class="name">lost packets, each for itself</text>')
+    if measured & set(OTHERS):
+        middle = (place(OTHERS[0]) + place(OTHERS[-1])) / 2
+        out.append(f'<text x="{middle}" y="{HEIGHT - 10}" class="name">other faults of the line</text>')
     for row in rows:
         if row["to_reach"] and row["system"] == "Baton":
             x, y = place(row["condition"]), level(row["to_reach"])

@@ -51,18 +51,31 @@ pub(crate) fn markdown(options: &Options, results: &Results) -> String {
         for &how in &bares {
             let _ = write!(out, " {} |", bare_name(how));
         }
+        let is_beside = options
+            .conditions
+            .iter()
+            .any(|line| results.contains_key(&(named.name, *line, System::Rtpengine)));
+        if is_beside {
+            out += " rtpengine, its delay |";
+        }
         let _ = writeln!(out, " lost | late | made up | relayed | delay added | its most | target |");
-        let _ = writeln!(out, "|{}", "---|".repeat(10 + bares.len()));
+        let _ = writeln!(out, "|{}", "---|".repeat(10 + bares.len() + usize::from(is_beside)));
         for &condition in &options.conditions {
             let Some(cell) = results.get(&(named.name, condition, System::Baton)) else { continue };
-            let _ = writeln!(out, "{}", row(named, condition, cell, &bares, results));
+            let _ = writeln!(out, "{}", row(named, condition, cell, (&bares, is_beside), results));
         }
         out.push('\n');
     }
     out
 }
 
-fn row(named: &Named, condition: Condition, cell: &Cell, bares: &[Bare], results: &Results) -> String {
+fn row(
+    named: &Named,
+    condition: Condition,
+    cell: &Cell,
+    (bares, is_beside): (&[Bare], bool),
+    results: &Results,
+) -> String {
     let least = target(results, named.name, condition);
     let reach = least.map_or(String::new(), |least| {
         format!("{least:.2} {}", if cell.mean() >= least { "✓" } else { "✗" })
@@ -71,6 +84,12 @@ fn row(named: &Named, condition: Condition, cell: &Cell, bares: &[Bare], results
     for &how in bares {
         let bare = results.get(&(named.name, condition, System::Bare(how)));
         row += &bare.map_or(" |".to_owned(), |bare| format!(" {:.2} |", bare.mean()));
+    }
+    let rival = results.get(&(named.name, condition, System::Rtpengine));
+    if is_beside {
+        let told =
+            |rival: &Cell| format!(" {:.2} ({:.2}), {:.0} ms |", rival.mean(), rival.least(), rival.delay());
+        row += &rival.map_or(" |".to_owned(), told);
     }
     let over = if cell.relayed == 0 && cell.delay() > cell.target() + DELAY_OVER { " ✗" } else { "" };
     let _ = write!(
@@ -92,20 +111,26 @@ pub(crate) fn json(options: &Options, results: &Results) -> String {
     let round = |value: f64| (value * 1000.0).round() / 1000.0;
     let mut rows = Vec::new();
     for named in &options.ways {
-        let systems = std::iter::once(System::Baton).chain(bares(named).into_iter().map(System::Bare));
+        let systems =
+            [System::Baton, System::Rtpengine].into_iter().chain(bares(named).into_iter().map(System::Bare));
         for system in systems {
             for &condition in &options.conditions {
                 let Some(cell) = results.get(&(named.name, condition, system)) else { continue };
                 let mut row = json!({
                     "way": named.name,
                     "title": named.title,
-                    "system": match system { System::Baton => "Baton", System::Bare(how) => bare_name(how) },
+                    "system": match system { System::Baton => "Baton", System::Bare(how) => bare_name(how), System::Rtpengine => "rtpengine" },
                     "condition": condition.name(),
                     "runs": cell.scores.len(),
                     "pesq": round(cell.mean()),
                     "pesq_least": round(cell.least()),
                     "to_reach": target(results, named.name, condition).map(round),
                 });
+                if system == System::Rtpengine {
+                    row["delay_ms"] = round(cell.delay()).into();
+                    row["delay_ms_max"] = round(cell.delay_max()).into();
+                    row["never_came_percent"] = round(cell.percent(cell.lost)).into();
+                }
                 if system == System::Baton {
                     row["lost_percent"] = round(cell.percent(cell.lost)).into();
                     row["late_percent"] = round(cell.percent(cell.late)).into();

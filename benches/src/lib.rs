@@ -3,4 +3,5 @@
 pub mod call;
 pub mod impairment;
 pub mod messages;
+pub mod ng;
 pub mod speech;

@@ -19,6 +19,8 @@ pub enum Concealment {
 
 /// Samples in a millisecond of what is heard.
 const PER_MS: usize = 8;
+/// Samples of which decoders make up multiples.
+const STEP: usize = 20;
 /// Longest hole that is filled by the decoder, in packets.
 const HOLE_MAX: u32 = 50;
 
@@ -107,6 +109,8 @@ fn fill(
     (packets, length, begin): (u32, usize, i64),
 ) -> Result<(), CodecError> {
     let each = length / packets as usize;
+    // Not every sender's timestamps are of whole frames; decoders make up multiples of 2.5 ms.
+    let each = ((each + STEP / 2) / STEP * STEP).clamp(STEP, PAYLOAD_MS_MAX as usize * PER_MS);
     let mut frame = vec![0; each];
     for packet in 0..packets {
         let last = packet + 1 == packets;
