@@ -36,24 +36,34 @@ struct Claim {
     condition: Condition,
     bare: Bare,
     below: f64,
+    /// What it must reach whatever the bare codecs do.
+    least: f64,
 }
 
 const fn claim(what: &'static str, way: Way, condition: Condition, bare: Bare, below: f64) -> Claim {
-    Claim { what, way, condition, bare, below }
+    Claim { what, way, condition, bare, below, least: 0.0 }
 }
 
-const CLAIMS: [Claim; 12] = [
+impl Claim {
+    const fn reaches(self, least: f64) -> Self {
+        Self { least, ..self }
+    }
+}
+
+const CLAIMS: [Claim; 13] = [
     claim("a clean Opus line to PCMU", OPUS_TO_PCMU, Condition::Clean, PLC, 0.05),
-    claim("Opus with 5 % lost to PCMU", OPUS_TO_PCMU, Condition::Loss(5), FEC, 0.06),
-    claim("Opus with 10 % lost to PCMU", OPUS_TO_PCMU, Condition::Loss(10), FEC, 0.08),
+    claim("Opus with 5 % lost to PCMU", OPUS_TO_PCMU, Condition::Loss(5), FEC, 0.06).reaches(3.9),
+    claim("Opus with 10 % lost to PCMU", OPUS_TO_PCMU, Condition::Loss(10), FEC, 0.08).reaches(3.65),
     claim("Opus that jitters to PCMU", OPUS_TO_PCMU, Condition::Jitter, PLC, 0.05),
     claim("Opus out of order to PCMU", OPUS_TO_PCMU, Condition::Reorder, PLC, 0.05),
     claim("repaired PCMU, clean", PCMU_TO_PCMU, Condition::Clean, PLC, 0.05),
-    claim("repaired PCMU with 5 % lost", PCMU_TO_PCMU, Condition::Loss(5), PLC, -0.25),
-    claim("repaired PCMU with 10 % lost", PCMU_TO_PCMU, Condition::Loss(10), PLC, -0.3),
+    claim("repaired PCMU with 5 % lost", PCMU_TO_PCMU, Condition::Loss(5), PLC, -0.25).reaches(3.4),
+    claim("repaired PCMU with 10 % lost", PCMU_TO_PCMU, Condition::Loss(10), PLC, -0.3).reaches(2.8),
     claim("repaired PCMU that jitters", PCMU_TO_PCMU, Condition::Jitter, PLC, 0.05),
     claim("PCMU to a clean Opus line", PCMU_TO_OPUS, Condition::Clean, PLC, 0.05),
-    claim("PCMU to Opus with 5 % lost", PCMU_TO_OPUS, Condition::Loss(5), PLC, 0.1),
+    // The bare encoder knows from the start what is lost; ours learns it from reports, a part of it late.
+    claim("PCMU to Opus with 5 % lost", PCMU_TO_OPUS, Condition::Loss(5), FEC, 0.15).reaches(4.05),
+    claim("PCMU to Opus with 10 % lost", PCMU_TO_OPUS, Condition::Loss(10), FEC, 0.15).reaches(3.85),
     claim("relayed Opus with 5 % lost", OPUS_TO_OPUS, Condition::Loss(5), FEC, 0.03),
 ];
 
@@ -104,7 +114,7 @@ pub(crate) fn check() {
         while let Some(claim) = CLAIMS.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (ours, bare) = stage.hear(claim, &mut judge);
             println!("{}: {ours:.3}, the bare codecs {bare:.3}", claim.what);
-            if ours < bare - claim.below {
+            if ours < (bare - claim.below).max(claim.least) {
                 worse.push(format!("{}: {ours:.3}, the bare codecs {bare:.3}", claim.what));
             }
         }
