@@ -195,8 +195,9 @@ fn tells(story: &[Heard], chapters: &[Heard]) -> bool {
 }
 
 /// Points the node's peers and agents to baresip's addresses.
-fn call_baresip(bench: &mut Bench, base: u16) {
+fn call_baresip(bench: &mut Bench, base: u16, change: fn(&str) -> String) {
     bench.restart(|settings| {
+        let settings = change(settings);
         let lines = settings.lines().map(|line| match line.split(' ').next() {
             Some("uris") => format!("uris = [\"sip:ai@{LOOPBACK}:{}\"]", base + 100),
             Some("agents") => format!("agents = [\"sip:ann@{LOOPBACK}:{}\"]", base + 200),
@@ -214,7 +215,7 @@ fn phones(bench: &Bench, base: u16) -> [Phone; 3] {
 }
 
 fn refer(bench: &mut Bench) {
-    call_baresip(bench, 25_000);
+    call_baresip(bench, 25_000, str::to_string);
     let [caller, ai, ann] = phones(bench, 25_000);
     std::thread::sleep(Duration::from_secs(4));
     ai.command("transfer", &format!("sip:snapcall_agents@{}", bench.node.sip));
@@ -246,8 +247,33 @@ fn refer(bench: &mut Bench) {
     assert!(trip("count") == 1.0 && trip("sum") < 0.05, "{} {}", trip("count"), trip("sum"));
 }
 
+/// The caller, who speaks Opus, presses another key and then that of `change`'s settings.
+pub(crate) fn escapes(bench: &mut Bench, change: fn(&str) -> String) {
+    call_baresip(bench, 26_500, change);
+    let [caller, ai, ann] = phones(bench, 26_500);
+    std::thread::sleep(Duration::from_secs(3));
+    caller.command("sndcode", "7");
+    std::thread::sleep(Duration::from_secs(1));
+    caller.command("sndcode", "0");
+    std::thread::sleep(Duration::from_secs(4));
+    caller.command("hangup", "");
+    std::thread::sleep(Duration::from_secs(1));
+    let heard = ai.output();
+    let [caller, ai, ann] = [caller, ai, ann].map(Phone::recording);
+    let (by_caller, by_ai, by_ann) = (story(&caller), story(&ai), story(&ann));
+    assert!(
+        tells(&by_caller, &[Heard::only(AI_TONE), Heard::only(ANN_TONE)]),
+        "{by_caller:?}\n{}",
+        bench.account(&[])
+    );
+    assert!(tells(&by_ai, &[Heard::only(CALLER_TONE)]), "{by_ai:?}");
+    assert!(tells(&by_ann, &[Heard::only(CALLER_TONE)]), "{by_ann:?}");
+    let events = ["received event: '7'", "received event: '0'"].map(|line| heard.contains(line));
+    assert_eq!(events, [true, false], "the AI gets the other digit alone: {heard}");
+}
+
 fn hold(bench: &mut Bench) {
-    call_baresip(bench, 26_000);
+    call_baresip(bench, 26_000, str::to_string);
     let [caller, ai, ann] = phones(bench, 26_000);
     std::thread::sleep(Duration::from_secs(4));
     caller.command("hold", "");

@@ -173,12 +173,21 @@ impl Bench {
         text + &self.node.log()
     }
 
+    /// No key of SRTP (RFC 4568 §6.1) is in the node's log.
+    fn assert_no_keys(&self) {
+        let log = self.node.log();
+        assert!(log.contains(" DEBUG "), "the log is not at level debug");
+        let with_keys = |line: &&str| line.contains("inline:") || line.contains("a=crypto");
+        assert_eq!(log.lines().find(with_keys), None);
+    }
+
     /// The end: everything that can be is 0 within a second. The node lives on, to be asked again after its rest.
     pub(crate) fn finish(self) -> Node {
         // Within a second, and up to another until the gauges say so: they are published once a second.
         if let Err(left) = self.node.wait_for_zero(&AT_ONCE, Duration::from_millis(2200)) {
             panic!("still there: {left}\n{}", self.account(&[]));
         }
+        self.assert_no_keys();
         self.node
     }
 }

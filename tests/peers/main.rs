@@ -14,6 +14,7 @@
 mod ai;
 mod baresip;
 mod bench;
+mod digits;
 mod handoff;
 mod hold;
 mod http;
@@ -49,6 +50,7 @@ fn scenarios() -> Vec<Scenario> {
         ai::SCENARIOS,
         leaving::SCENARIOS,
         hold::SCENARIOS,
+        digits::SCENARIOS,
         baresip::SCENARIOS,
         pairings::SCENARIOS,
     ]
