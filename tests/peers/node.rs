@@ -50,7 +50,9 @@ impl Node {
     pub(crate) fn start(folder: &Path, ip: IpAddr, settings: &str) -> Self {
         let file = folder.join("baton.toml");
         std::fs::write(&file, settings).expect("a file can be written");
-        let log = std::fs::File::create(folder.join("node.log")).expect("a file can be made");
+        // Behind what the node before it said, of which keys and digits must be absent as well.
+        let log = std::fs::File::options().create(true).append(true).open(folder.join("node.log"));
+        let log = log.expect("a file can be made");
         let program = program().expect("looked for at the start");
         let child = Command::new(program)
             .arg("serve")

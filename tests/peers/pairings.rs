@@ -31,10 +31,12 @@ const PORTS: u16 = 27_000;
 const PAUSE: usize = 16_000;
 /// The sentence, its pauses, and what setting up the call takes.
 const CALL: Duration = Duration::from_secs(8);
-/// The lowest score. Clean calls score 4.3 and more; on a busy machine baresip itself may drop a frame, so a call that
-/// scores less is made again, at most so often in all.
-const PESQ_MIN: f64 = 3.5;
-const TRIES: usize = 3;
+/// The lowest score, and that which nine of ten must have. Undisturbed calls score 4.3 and more. On a machine with more work than
+/// cores a packet of baresip's comes late now and then: the node makes up one frame, which moves the rest by 20 ms, and wins the
+/// delay back by leaving out a pitch period or two. The recordings show just that, bit by bit the same before it and moved by
+/// 11 to 14 ms after it. It costs a sentence up to 0.6; what no key or codec could be right for scores below 2.
+const PESQ_MIN: f64 = 3.0;
+const PESQ_MOST: f64 = 4.0;
 /// What the scores of all pairings must reach in the middle.
 const PESQ_MEDIAN: f64 = 4.2;
 const SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
@@ -132,17 +134,10 @@ fn every_pairing(bench: &mut Bench) {
     for (name, said) in ["caller-says.wav", "ai-says.wav"].into_iter().zip(&says) {
         std::fs::write(bench.folder.join(name), pcm(said, 16_000)).expect("a file can be written");
     }
+    let heard = calls(bench, &pairings, &says);
+    let Some(found) = score(bench, &pairings, &heard) else { return };
     let mut scores = vec![[0.0; 2]; pairings.len()];
-    let mut left: Vec<usize> = (0..pairings.len()).collect();
-    for _ in 0..TRIES {
-        let heard = calls(bench, &pairings, &left, &says);
-        let Some(found) = score(bench, &pairings, &heard) else { return };
-        heard.iter().zip(found).for_each(|(one, found)| scores[one.at] = found);
-        left.retain(|at| scores[*at].iter().any(|score| *score < PESQ_MIN));
-        if left.is_empty() {
-            break;
-        }
-    }
+    heard.iter().zip(found).for_each(|(one, found)| scores[one.at] = found);
     let line = |(pairing, [caller, ai]): (&Pairing, &[f64; 2])| {
         format!("{}: the caller heard {caller:.2}, the AI {ai:.2}\n", pairing.text())
     };
@@ -154,17 +149,20 @@ fn every_pairing(bench: &mut Bench) {
     // OPTIONS to so many phones that are gone are under way for hours: the tables in the end look at a node without.
     bench.restart(str::to_string);
     sorted.sort_by(f64::total_cmp);
-    assert!(sorted[0] >= PESQ_MIN && sorted[sorted.len() / 2] >= PESQ_MEDIAN, "{table}");
+    let [least, tenth, middle] = [0, sorted.len() / 10, sorted.len() / 2].map(|at| sorted[at]);
+    assert!(least >= PESQ_MIN && tenth >= PESQ_MOST && middle >= PESQ_MEDIAN, "{table}");
 }
 
-/// Makes the calls of these pairings, [`AT_ONCE`] at a time.
-fn calls(bench: &Bench, pairings: &[Pairing], of: &[usize], says: &[Vec<i16>; 2]) -> Vec<Heard> {
+/// Makes the calls of all pairings, [`AT_ONCE`] at a time.
+fn calls(bench: &Bench, pairings: &[Pairing], says: &[Vec<i16>; 2]) -> Vec<Heard> {
     let (next, heard) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(&at) = of.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let one = talk(bench, at, pairings[at], says);
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&pairing) = pairings.get(at) else { break };
+                    let one = talk(bench, at, pairing, says);
                     heard.lock().expect("no call panics with it").push(one);
                 }
             });
@@ -175,8 +173,6 @@ fn calls(bench: &Bench, pairings: &[Pairing], of: &[usize], says: &[Vec<i16>; 2]
 
 fn talk(bench: &Bench, at: usize, pairing: Pairing, says: &[Vec<i16>; 2]) -> Heard {
     let folder = bench.folder.join(format!("p{at}"));
-    // Of a try before this one; there may be none.
-    _ = std::fs::remove_dir_all(&folder);
     let [caller_port, ai_port] = ports(at);
     let role = |name, kind: Kind, says: &[i16], answers, encryption| Role {
         name,
