@@ -22,18 +22,19 @@ const PARTIES: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
 /// What of the grid it is measured on.
 const WAYS: [&str; 3] = ["opus-pcmu", "pcmu-pcmu", "pcmu-opus"];
 const CONDITIONS: [Condition; 3] = [Condition::Clean, Condition::Loss(5), Condition::Loss(10)];
-/// Calls at the same time: half a core of its work.
-const AT_ONCE: usize = 64;
+/// Calls at the same time: a third of a core of its work.
+const AT_ONCE: usize = 48;
 /// The talker speaks so long before what is scored.
 const RUN_UP_MS: usize = 1_000;
-/// From the last packet of the talkers until what comes no longer counts.
+/// From the last packet that was sent or came until no more is waited for.
 const AFTER: Duration = Duration::from_millis(400);
 /// Between two looks at the sockets.
 const LOOK: Duration = Duration::from_millis(1);
 /// Until it answers after its start.
 const START_MAX: Duration = Duration::from_secs(10);
-/// On a clean line so much of what was sent must come out; else it had no processor time, and its scores are the machine's.
-const ENOUGH: f64 = 0.98;
+/// So much of what was sent and not lost must come out; else it had no processor time, and is tried again, so often in all.
+const ENOUGH: f64 = 0.995;
+const TRIES: usize = 3;
 
 /// What is to be run, the ways mixed, so that every moment has its share of those that cost.
 pub(crate) fn jobs(all: &[Job]) -> Vec<Job> {
@@ -74,16 +75,27 @@ pub(crate) fn run(
             }
             Ok(())
         });
-        let mut played = Ok(());
-        for batch in jobs.chunks(AT_ONCE) {
-            played = engine.play(shared, batch).map(|all| {
+        let mut play = |batch: &[Job]| {
+            for tries in 1.. {
+                let all = engine.play(shared, batch)?;
+                let starved = all.iter().filter(|(_, sound)| sound.is_starved()).count();
+                if starved > 0 && tries < TRIES {
+                    println!("  {starved} of {} calls were starved; once more", batch.len());
+                    continue;
+                }
+                if starved > 0 {
+                    println!(
+                        "  FAILED: {starved} of {} calls were starved: their scores are the machine's",
+                        batch.len()
+                    );
+                }
                 // Where the scoring has failed, its own error says more.
                 all.into_iter().for_each(|one| _ = heard.send(one));
-            });
-            if played.is_err() {
                 break;
             }
-        }
+            Ok::<(), String>(())
+        };
+        let played = jobs.chunks(AT_ONCE).try_for_each(&mut play);
         drop(heard);
         scoring.join().unwrap_or_else(|_| Err("a thread panicked".into())).and(played)
     })
@@ -92,9 +104,15 @@ pub(crate) fn run(
 /// What was heard of one call.
 struct Sound {
     samples: Vec<i16>,
-    /// Packets of the scored part, and those that never came though the line had not lost them.
+    /// Packets that were sent and that the line did not lose, and those of them that never came.
     due: u64,
     missing: u64,
+}
+
+impl Sound {
+    fn is_starved(&self) -> bool {
+        self.missing as f64 > self.due as f64 * (1.0 - ENOUGH)
+    }
 }
 
 struct Engine {
@@ -142,20 +160,18 @@ impl Engine {
         let mut lines =
             jobs.iter().map(|job| self.open(shared, job)).collect::<Result<Vec<Line>, String>>()?;
         let begin = Instant::now();
-        let mut end = None;
-        while end.is_none_or(|end| Instant::now() < end) {
-            let mut is_speaking = false;
+        let mut busy = begin;
+        while busy.elapsed() < AFTER {
             for line in &mut lines {
-                is_speaking |= line.speak(begin.elapsed().as_micros() as u64)?;
-                line.listen(begin)?;
-            }
-            if !is_speaking {
-                end.get_or_insert(Instant::now() + AFTER);
+                let is_speaking = line.speak(begin.elapsed().as_micros() as u64)?;
+                if line.listen(begin)? || is_speaking {
+                    busy = Instant::now();
+                }
             }
             std::thread::sleep(LOOK);
         }
         (first..self.calls).try_for_each(|call| self.ng.delete(&format!("impairment-{call}")))?;
-        let one = |(job, line): (&Job, Line)| Ok((*job, line.heard(job)?));
+        let one = |(job, line): (&Job, Line)| Ok((*job, line.heard()?));
         jobs.iter().zip(lines).map(one).collect()
     }
 
@@ -241,13 +257,16 @@ impl Line {
         Ok(self.sent < self.stream.payloads.len())
     }
 
-    /// Takes what has come.
-    fn listen(&mut self, begin: Instant) -> Result<(), String> {
+    /// Takes what has come; whether anything has.
+    fn listen(&mut self, begin: Instant) -> Result<bool, String> {
+        let before = self.ear.sent;
         let mut room = [0; 2048];
         loop {
             let length = match self.listener.recv(&mut room) {
                 Ok(length) => length,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    return Ok(self.ear.sent > before);
+                }
                 Err(error) => return Err(format!("a listener cannot receive: {error}")),
             };
             if length <= 12 {
@@ -272,7 +291,7 @@ impl Line {
         if self.way.to == Kind::Opus { Concealment::Fec } else { Concealment::Plc }
     }
 
-    fn heard(self, job: &Job) -> Result<Sound, String> {
+    fn heard(self) -> Result<Sound, String> {
         let due = self.stream.payloads.len() - self.stream.scored;
         let scored_us = self.start_us + self.stream.scored as u64 * FRAME_MS * 1000;
         let to_us = scored_us + (due as u64 * FRAME_MS + Heard::AFTER_MS) * 1000;
@@ -280,12 +299,7 @@ impl Line {
         let lost = if self.way.lossy_after { 0 } else { self.losses.iter().filter(|lost| **lost).count() };
         let expected = self.sent - self.first.unwrap_or(0) - lost;
         let missing = expected.saturating_sub(self.ear.sent - self.ear.foreign) as u64;
-        if job.condition == Condition::Clean && missing as f64 > expected as f64 * (1.0 - ENOUGH) {
-            return Err(format!(
-                "rtpengine lost {missing} of {expected} packets of a clean line: too little processor time"
-            ));
-        }
-        Ok(Sound { samples: samples.map_err(|error| error.to_string())?, due: due as u64, missing })
+        Ok(Sound { samples: samples.map_err(|error| error.to_string())?, due: expected as u64, missing })
     }
 }
 

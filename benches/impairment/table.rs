@@ -19,6 +19,8 @@ const TARGETS: [(&str, Condition, f64); 6] = [
 ];
 /// How far below the bare codecs a clean line may sound.
 const CLEAN_BELOW: f64 = 0.05;
+/// Percent of rtpengine's packets that may be missing beyond what the line lost.
+const STARVED: f64 = 0.5;
 /// What may be added to the jitter buffer's target, in milliseconds: a frame, and 2 ms.
 const DELAY_OVER: f64 = 22.0;
 
@@ -87,8 +89,11 @@ fn row(
     }
     let rival = results.get(&(named.name, condition, System::Rtpengine));
     if is_beside {
-        let told =
-            |rival: &Cell| format!(" {:.2} ({:.2}), {:.0} ms |", rival.mean(), rival.least(), rival.delay());
+        let told = |rival: &Cell| {
+            // What did not come though the line had not lost it: the machine had too little time for it.
+            let starved = if rival.percent(rival.lost) > STARVED { ", starved" } else { "" };
+            format!(" {:.2} ({:.2}), {:.0} ms{starved} |", rival.mean(), rival.least(), rival.delay())
+        };
         row += &rival.map_or(" |".to_owned(), told);
     }
     let over = if cell.relayed == 0 && cell.delay() > cell.target() + DELAY_OVER { " ✗" } else { "" };
