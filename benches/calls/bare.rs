@@ -21,7 +21,7 @@ const FRAMES_PER_SECOND: usize = 50;
 /// Calls that the bare work is done for.
 const CALLS: usize = 100;
 /// RTP's header.
-const HEADER_BYTES: usize = 12;
+pub(crate) const HEADER_BYTES: usize = 12;
 /// Seconds of sound in one pass.
 const SECONDS: usize = 1;
 /// Passes; the cheapest counts, since whatever else runs can only make one dearer.
@@ -180,12 +180,13 @@ impl BareCall {
     }
 }
 
-fn lost(error: std::io::Error) -> String {
+/// What a socket on loopback says.
+pub(crate) fn lost(error: std::io::Error) -> String {
     format!("a socket on loopback failed: {error}")
 }
 
 /// A decoder as the node has it.
-fn decoder(voice: Voice) -> Result<Box<dyn Decoder>, CodecError> {
+pub(crate) fn decoder(voice: Voice) -> Result<Box<dyn Decoder>, CodecError> {
     Ok(match voice {
         Voice::Opus => Box::new(OpusDecoder::new(Rate::Hz8000)?),
         Voice::Pcmu => Box::new(G711Decoder::new(Law::Mu)),
@@ -193,7 +194,7 @@ fn decoder(voice: Voice) -> Result<Box<dyn Decoder>, CodecError> {
 }
 
 /// An encoder as the node has it.
-fn encoder(voice: Voice) -> Result<Box<dyn Encoder>, CodecError> {
+pub(crate) fn encoder(voice: Voice) -> Result<Box<dyn Encoder>, CodecError> {
     Ok(match voice {
         Voice::Opus => Box::new(OpusEncoder::new(Settings::speech(Rate::Hz8000))?),
         Voice::Pcmu => Box::new(G711Encoder::new(Law::Mu)),

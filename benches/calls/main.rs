@@ -15,6 +15,7 @@ mod markdown;
 mod marks;
 mod node;
 mod options;
+mod paced;
 mod phone;
 mod process;
 mod report;
@@ -42,6 +43,15 @@ fn main() -> ExitCode {
         // `cargo test --benches` runs benches to see whether they work; minutes of load are no answer to that.
         println!("bench calls: type `cargo bench -p baton-benches --bench calls`");
         return ExitCode::SUCCESS;
+    }
+    if arguments[0] == paced::ARGUMENT {
+        return match paced::serve(&arguments[1..]) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(sentence) => {
+                eprintln!("bare server: {sentence}");
+                ExitCode::FAILURE
+            }
+        };
     }
     match Options::read(&arguments).and_then(|options| bench(&options)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,7 +101,12 @@ fn measure(options: &Options, program: &Path, cores: Cores, report: &mut Report)
             let load = run::Load { by: By::Baton, codecs: *codecs, calls, seconds, handoff };
             println!("{calls} calls {codecs}, {} s ...", options.seconds);
             let point = run::point(program, cores, &load);
-            report.points.extend(report.failures.sift(&load.to_string(), point));
+            let Some(mut point) = report.failures.sift(&load.to_string(), point) else { continue };
+            println!("{calls} calls {codecs}, {} s, bare ...", options.seconds);
+            let load = run::Load { by: By::Bare, handoff: 0.0, ..load };
+            let bare = run::point(program, cores, &load);
+            point.paced = report.failures.sift(&load.to_string(), bare).map(|bare| bare.cpu_per_call_second);
+            report.points.push(point);
         }
         if options.sweep {
             let sweep = series::sweep(program, cores, *codecs, options.lengths, &mut report.failures);

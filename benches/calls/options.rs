@@ -41,7 +41,8 @@ pub(crate) struct Codecs {
 }
 
 impl Codecs {
-    fn read(text: &str) -> Result<Self, String> {
+    /// Reads `opus-pcmu` and the like.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         let voice = |name: &str| match name {
             "opus" => Some(Voice::Opus),
             "pcmu" => Some(Voice::Pcmu),

@@ -78,6 +78,32 @@ impl Process {
         memory.ok_or_else(|| format!("the memory of {} cannot be read", self.name))
     }
 
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// If it does not, or not well.
+    pub(crate) fn ended(mut self) -> Result<(), String> {
+        if self.ends_within(STOP_MAX)? {
+            return Ok(());
+        }
+        Err(format!("{} has not ended", self.name))
+    }
+
+    /// Whether it ends in this time.
+    fn ends_within(&mut self, most: Nanos) -> Result<bool, String> {
+        let end = now() + most;
+        while now() < end {
+            match self.child.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(true),
+                Ok(Some(status)) => {
+                    return Err(format!("{} ended badly ({status}): {}", self.name, self.log_tail()));
+                }
+                _ => pause(LOOK)?,
+            }
+        }
+        Ok(false)
+    }
+
     /// Stops it: asked twice, as one that drains first wants it.
     ///
     /// # Errors
@@ -87,15 +113,8 @@ impl Process {
         let pid = i32::try_from(self.child.id()).map_err(|_| "a process id is none".to_owned())?;
         for _ in 0..2 {
             kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(failed("a program cannot be told to stop"))?;
-            let end = now() + STOP_MAX;
-            while now() < end {
-                match self.child.try_wait() {
-                    Ok(Some(status)) if status.success() => return Ok(()),
-                    Ok(Some(status)) => {
-                        return Err(format!("{} ended badly ({status}): {}", self.name, self.log_tail()));
-                    }
-                    _ => pause(LOOK)?,
-                }
+            if self.ends_within(STOP_MAX)? {
+                return Ok(());
             }
         }
         // `Drop` kills it.

@@ -19,6 +19,9 @@ node CPU        processor time of all the node's threads per call and second, ti
                 a packet to a socket on loopback is charged to whoever sends it, so here to the node
 bare CPU        libopus and G.711 as the node uses them plus recvfrom and sendto, for the same frames, nothing else
 ratio           node CPU by bare CPU
+paced CPU       the same work by a program of nothing else, in a run of its own after the node's: same generator, calls and
+                20 ms, so with sleep between and somebody to wake at the other end
+paced ratio     node CPU by paced CPU
 node idle       processor time per second of a node without calls
 memory          memory of the node (PSS) with the calls less that without, by the calls
 callers got     packets to callers of those that the window owes them; below 99 % the node had too little of its core,
@@ -128,7 +131,7 @@ impl Report {
         let spread = |spread: Option<Spread>| spread.map(Spread::json);
         let ms = |nanos: Option<Nanos>| nanos.map(|nanos| nanos as f64 / 1e6);
         let bare = self.bare_of(point.load.codecs);
-        json!({
+        let mut value = json!({
             "by": point.load.by.to_string(),
             "codecs": point.load.codecs.to_string(),
             "kbits_to_callers": point.kbits_to_callers,
@@ -168,7 +171,9 @@ impl Report {
             "handoffs_completed": seen.handoffs.1,
             "refer_to_invite": spread(seen.refer),
             "longest_gap_ms": { "handed_off": ms(seen.gap_handed_off), "others": ms(seen.gap_others) },
-        })
+        });
+        value["bare_paced"] = json!({ "ns_per_call_second": point.paced, "ratio": paced_ratio(point) });
+        value
     }
 
     /// The lines of the table that have a figure for each of these runs.
@@ -183,6 +188,8 @@ impl Report {
                 self.bare_of(p.load.codecs).map_or_else(none, sum)
             }),
             row("ratio", &|p| self.ratio(p).map_or_else(none, |ratio| format!("{ratio:.2}"))),
+            row("paced CPU", &|p| p.paced.map_or_else(none, cost)),
+            row("paced ratio", &|p| paced_ratio(p).map_or_else(none, |ratio| format!("{ratio:.2}"))),
             row("node, generator", &|p| {
                 format!("{:.0} %, {:.0} % of core", p.node_share * 100.0, p.generator_share * 100.0)
             }),
@@ -242,6 +249,10 @@ impl Report {
         }
         Ok(())
     }
+}
+
+fn paced_ratio(point: &Point) -> Option<f64> {
+    Some(point.cpu_per_call_second as f64 / point.paced? as f64)
 }
 
 /// A cell without a figure.

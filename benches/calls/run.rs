@@ -77,6 +77,8 @@ pub(crate) struct Point {
     pub skipped: u64,
     /// Payload that came to callers, in kbit/s of sound, over the whole run.
     pub kbits_to_callers: f64,
+    /// Processor time per call-second of the least program that does the same in the same way, measured next to this run.
+    pub paced: Option<Nanos>,
     /// What the parties saw.
     pub seen: Seen,
 }
@@ -191,6 +193,7 @@ fn measure(world: &mut World, server: &mut Server, load: &Load, bare: Spread) ->
         generator: Spread::of(std::mem::take(&mut world.lateness)),
         skipped: world.skipped,
         kbits_to_callers: kbits_to_callers(world),
+        paced: None,
         seen: judge(world, load.codecs.is_transcoded())?,
     })
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::machine::{Nanos, SECOND, now};
 use crate::node::Node;
 use crate::options::Codecs;
+use crate::paced::Paced;
 use crate::process::Process;
 use crate::rtpengine::{Engine, Tuning};
 use crate::world::World;
@@ -20,6 +21,8 @@ pub(crate) const PATIENCE: Nanos = 5 * SECOND;
 pub(crate) enum By {
     /// `baton serve`.
     Baton,
+    /// libopus and system calls alone.
+    Bare,
     /// rtpengine.
     Rtpengine(Tuning),
 }
@@ -28,6 +31,7 @@ impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Baton => "Baton",
+            Self::Bare => "bare",
             Self::Rtpengine(tuning) => tuning.label(),
         })
     }
@@ -38,6 +42,8 @@ impl fmt::Display for By {
 pub(crate) enum Server {
     /// `baton serve`.
     Baton(Node),
+    /// libopus and system calls alone.
+    Bare(Paced),
     /// rtpengine.
     Rtpengine(Engine),
 }
@@ -57,6 +63,7 @@ impl Server {
                 world.meet(node.sip);
                 Self::Baton(node)
             }
+            By::Bare => Self::Bare(Paced::start(folder, codecs)?),
             By::Rtpengine(tuning) => Self::Rtpengine(Engine::start(folder, tuning)?),
         })
     }
@@ -65,6 +72,7 @@ impl Server {
     pub(crate) fn process(&mut self) -> &mut Process {
         match self {
             Self::Baton(node) => &mut node.process,
+            Self::Bare(bare) => &mut bare.process,
             Self::Rtpengine(engine) => &mut engine.process,
         }
     }
@@ -83,6 +91,7 @@ impl Server {
                 let most = PATIENCE + calls as Nanos * SECOND / Nanos::from(RAMP);
                 world.run_to(most, World::is_settled).map(|_| ())
             }
+            Self::Bare(bare) => bare.begin(world, codecs, calls, listened),
             Self::Rtpengine(engine) => engine.begin(world, codecs, calls, listened),
         }
     }
@@ -90,8 +99,10 @@ impl Server {
     /// Every call ends; whether that was done in time.
     pub(crate) fn end(&mut self, world: &mut World) -> Result<bool, String> {
         world.hang_up();
-        if let Self::Rtpengine(engine) = self {
-            engine.end()?;
+        match self {
+            Self::Baton(_) => {}
+            Self::Bare(bare) => bare.end()?,
+            Self::Rtpengine(engine) => engine.end()?,
         }
         world.run_to(PATIENCE, World::is_empty)
     }
@@ -100,7 +111,7 @@ impl Server {
     pub(crate) fn received(&self, world: &World) -> Result<u64, String> {
         match self {
             Self::Baton(node) => Ok(node.metric("baton_rtp_packets_total", "received")? as u64),
-            Self::Rtpengine(_) => Ok(world.lines.iter().map(|line| line.received).sum()),
+            Self::Bare(_) | Self::Rtpengine(_) => Ok(world.lines.iter().map(|line| line.received).sum()),
         }
     }
 
@@ -111,6 +122,7 @@ impl Server {
     pub(crate) fn stop(self) -> Result<(), String> {
         match self {
             Self::Baton(node) => node.process.stop(),
+            Self::Bare(bare) => bare.stop(),
             Self::Rtpengine(engine) => engine.process.stop(),
         }
     }

@@ -44,7 +44,7 @@ use crate::call::KeySource;
 use crate::media::{Prompts, SessionParams};
 use calls::Calls;
 use load::Load;
-use pace::Pace;
+use pace::{Budget, Pace};
 use probe::Probes;
 use sessions::Sessions;
 use stats::Tally;
@@ -81,6 +81,7 @@ pub struct Shard {
     sessions: Sessions,
     wheel: Wheel,
     pace: Pace,
+    messages: Budget,
     load: Load,
     ports: Ports,
     outbox: Outbox,
@@ -109,6 +110,7 @@ impl Shard {
             sessions: Sessions::default(),
             wheel: Wheel::new(SESSIONS_EXPECTED),
             pace: Pace::default(),
+            messages: Budget::new(MESSAGES_PER_TURN),
             load: Load::new(params.session.complexity_min..=params.session.complexity),
             ports: Ports::new(params.ports, usize::from(params.index), usize::from(params.shards)),
             outbox: Outbox::new(),

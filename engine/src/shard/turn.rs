@@ -20,7 +20,8 @@ use crate::media::Session;
 /// Packets taken in one turn. At 2 µs each they hold up ticks by half a millisecond at the most.
 pub const PACKETS_PER_TURN: usize = 256;
 
-/// SIP messages taken in one turn. At 20 µs each this, too, stays well below two milliseconds.
+/// SIP messages taken in one turn at the most. At 20 µs each this, too, stays well below two milliseconds; where they take
+/// longer, or sessions wait for their ticks, fewer are taken.
 pub const MESSAGES_PER_TURN: usize = 64;
 
 /// Packets that one session may send in one step: three legs, each one packet and one report, and digits.
@@ -35,7 +36,7 @@ impl Shard {
         // First, though ticks have an instant to keep: what has come before it is to be heard in it.
         self.take_packets(now, io);
         self.run_due_ticks(now, io);
-        self.take_messages(now, io);
+        let messages = self.take_messages(now, io);
         if self.probes.poll_timeout().is_some_and(|due| due <= now) {
             self.probes.handle_timeout(now, &mut self.endpoint, |uri| io.route(uri));
         }
@@ -47,11 +48,14 @@ impl Shard {
         self.flush(io);
         // Nothing waits for us now: codecs that the turn has taken are made anew.
         self.prompts.fill_up();
-        if io.has_more() {
-            return Some(now);
-        }
-        let signaling = earliest(self.endpoint.poll_timeout(), self.probes.poll_timeout());
-        earliest(self.wheel.next(), signaling)
+        let due = if io.has_more() {
+            Some(now)
+        } else {
+            let signaling = earliest(self.endpoint.poll_timeout(), self.probes.poll_timeout());
+            earliest(self.wheel.next(), signaling)
+        };
+        self.messages.took(now, messages, due.is_some_and(|due| due <= now));
+        due
     }
 
     /// How the shard's task is to wait after a turn that said that the next is due at `due`.
@@ -72,12 +76,17 @@ impl Shard {
     /// Lets sessions tick, those of one slot of the wheel at the most; the others have the next turns.
     fn run_due_ticks(&mut self, now: Time, io: &mut impl Io) {
         let complexity = self.load.complexity();
-        for _ in 0..self.pace.ticks_per_turn() {
+        let mut budget = self.pace.ticks();
+        while budget.is_left() {
             let Some(session) = self.wheel.take(now) else { break };
+            let mut worked = false;
             self.step(now, session, io, |session, out| {
+                let encoded = session.frames_encoded();
                 session.set_complexity(complexity);
                 session.handle_tick(now, out);
+                worked = session.frames_encoded() > encoded;
             });
+            budget.count(worked);
         }
         self.flush(io);
     }
@@ -139,19 +148,24 @@ impl Shard {
         None
     }
 
-    fn take_messages(&mut self, now: Time, io: &mut impl Io) {
+    fn take_messages(&mut self, now: Time, io: &mut impl Io) -> usize {
         if self.gate.is_draining() {
             self.endpoint.set_draining(true);
         }
-        for _ in 0..MESSAGES_PER_TURN {
-            let Some((flow, message)) = io.receive_message() else { break };
+        let overdue = self.wheel.next().is_some_and(|due| due <= now);
+        let (most, mut taken) = (self.messages.messages(now, overdue), 0);
+        while taken < most
+            && let Some((flow, message)) = io.receive_message()
+        {
             self.handle_message(now, flow, message);
+            taken += 1;
         }
         if self.endpoint.poll_timeout().is_some_and(|due| due <= now) {
             let endpoint = &mut self.endpoint;
             let walked = catch_unwind(AssertUnwindSafe(|| endpoint.handle_timeout(now)));
             self.tally.panics += u64::from(walked.is_err());
         }
+        taken
     }
 
     /// A panic over one message costs that message; its transaction ends by its timers.

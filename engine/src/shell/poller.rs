@@ -177,9 +177,14 @@ impl Ready {
         Some(u16::try_from(event.data.u64()).expect("what is watched has a port for its name"))
     }
 
-    /// Whether more sockets may be ready than the last look could tell.
-    pub(crate) fn was_full(&self) -> bool {
-        self.events.len() == self.events.capacity()
+    /// Whether sockets are left that were ready, or more may be than the last look could tell.
+    pub(crate) fn has_more(&self) -> bool {
+        self.next < self.events.len() || self.events.len() == self.events.capacity()
+    }
+
+    /// Whether the last look found nothing.
+    pub(crate) fn was_empty(&self) -> bool {
+        self.events.is_empty()
     }
 }
 

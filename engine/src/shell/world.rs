@@ -22,6 +22,10 @@ use crate::key::CallKey;
 use crate::media::Lane;
 use crate::shard::{Datagram, Io, NewCall, Outbox, OwnerGone, Pair};
 
+/// Looks at the sockets in one turn: a stream that sends more than a packet at once had a stall of the network behind it, of
+/// 140 ms at the most, or is none.
+const LOOKS_PER_TURN: usize = 8;
+
 /// Where media is received and how it is called in SDP.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MediaAddress {
@@ -42,6 +46,8 @@ struct Owner {
 pub(crate) struct World {
     poller: Rc<Poller>,
     ready: Ready,
+    /// How often sockets were looked at in this turn.
+    looks: usize,
     inbox: Arc<Inbox>,
     sip: SipSockets,
     media: MediaAddress,
@@ -68,6 +74,7 @@ impl World {
         Self {
             poller,
             ready: Ready::new(),
+            looks: 0,
             inbox,
             sip,
             media,
@@ -84,6 +91,21 @@ impl World {
     pub(crate) fn look(&mut self) {
         self.inbox.bell().silence();
         self.poller.look(&mut self.ready);
+        self.looks = 1;
+    }
+
+    /// The port of the next socket that has something. What came in a burst is taken in one turn: packets that are left for
+    /// the next would seem to have come later than they have.
+    fn next_port(&mut self) -> Option<u16> {
+        if let Some(port) = self.ready.next_port() {
+            return Some(port);
+        }
+        if self.looks >= LOOKS_PER_TURN || self.ready.was_empty() {
+            return None;
+        }
+        self.looks += 1;
+        self.poller.look(&mut self.ready);
+        self.ready.next_port()
     }
 
     /// The owner of a call.
@@ -123,7 +145,7 @@ impl World {
 
 impl Io for World {
     fn receive_packet(&mut self, buffer: &mut [u8]) -> Option<Datagram> {
-        while let Some(port) = self.ready.next_port() {
+        while let Some(port) = self.next_port() {
             let (pair, lane) = match Pair::of_rtp(port) {
                 Some(pair) => (pair, Lane::Rtp),
                 None => (Pair::of_rtp(port - 1)?, Lane::Rtcp),
@@ -205,7 +227,7 @@ impl Io for World {
     }
 
     fn has_more(&self) -> bool {
-        self.ready.was_full() || !self.inbox.is_empty()
+        self.ready.has_more() || !self.inbox.is_empty()
     }
 }
 
