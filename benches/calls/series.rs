@@ -101,11 +101,15 @@ pub(crate) fn sweep(
     }
     let calls = if held == 0 { STEP / 4 } else { (held * 4 / 5).max(1) };
     println!("sweep: {held} calls are held; {calls} calls, {} s ...", lengths.at);
-    let at = run::point(program, cores, &load(calls, lengths.at))?;
+    let load = load(calls, lengths.at);
+    let mut at = run::point(program, cores, &load)?;
+    let load = Load { by: By::Bare, ..load };
+    let bare = failures.sift(&load.to_string(), run::point(program, cores, &load));
+    at.paced = bare.map(|bare| bare.cpu_per_call_second);
     Ok(Sweep { points, knee: held, at })
 }
 
-/// Node and rtpengine in turn, transcoding or relaying. rtpengine's other settings are measured once.
+/// Node, the bare work at the same pace, and rtpengine in turn, transcoding or relaying. rtpengine's other settings are measured once.
 pub(crate) fn beside(
     program: &Path,
     cores: Cores,
@@ -120,7 +124,8 @@ pub(crate) fn beside(
             (true, _) => &[Tuning::Complexity5],
             (false, _) => &[Tuning::AsItComes],
         };
-        for by in std::iter::once(By::Baton).chain(rivals.iter().map(|&tuning| By::Rtpengine(tuning))) {
+        for by in [By::Baton, By::Bare].into_iter().chain(rivals.iter().map(|&tuning| By::Rtpengine(tuning)))
+        {
             let load = Load { by, codecs, calls: BESIDE_CALLS, seconds, handoff: 0.0 };
             println!("{by}: {BESIDE_CALLS} calls {codecs}, {seconds} s ...");
             points.extend(failures.sift(&load.to_string(), run::point(program, cores, &load)));

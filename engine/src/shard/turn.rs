@@ -277,3 +277,99 @@ impl Shard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use baton_signaling::endpoint::{EndpointConfig, Transmit, Transport};
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::call::KeySource;
+    use crate::media::{Prompts, SessionParams};
+    use crate::shard::wheel::{SLOT, TICK};
+    use crate::shard::{AdmissionSettings, Gate, Outbox, Pair, ShardParams};
+
+    /// A world in which nothing comes but requests, without end.
+    #[derive(Default)]
+    struct Flood {
+        taken: usize,
+    }
+
+    impl Io for Flood {
+        fn receive_packet(&mut self, _: &mut [u8]) -> Option<Datagram> {
+            None
+        }
+
+        fn send_packets(&mut self, _: &mut Outbox) {}
+
+        fn open_ports(&mut self, _: Pair) -> Option<SocketAddr> {
+            None
+        }
+
+        fn close_ports(&mut self, _: Pair) {}
+
+        fn receive_message(&mut self) -> Option<(Flow, Result<Message, ParseError>)> {
+            self.taken += 1;
+            let at = SocketAddr::from(([127, 0, 0, 1], 5060));
+            let text = format!(
+                "OPTIONS sip:x@{at} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{0}\r\nFrom: <sip:a@{at}>;tag=1\r\n\
+                 To: <sip:x@{at}>\r\nCall-ID: {0}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+                self.taken
+            );
+            let flow = Flow { transport: Transport::Udp, local: at, remote: at };
+            Some((flow, Message::parse(Bytes::from(text))))
+        }
+
+        fn send_message(&mut self, _: Transmit) -> bool {
+            true
+        }
+
+        fn route(&mut self, _: &str) -> Option<Flow> {
+            None
+        }
+
+        fn start(&mut self, _: NewCall) -> bool {
+            false
+        }
+
+        fn deliver(&mut self, _: CallKey, _: Input) -> Result<(), OwnerGone> {
+            Ok(())
+        }
+
+        fn has_more(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_flood_of_messages_waits_for_ticks_that_are_overdue() {
+        let params = ShardParams {
+            index: 0,
+            shards: 1,
+            ports: 20_000..=20_999,
+            seed: 1,
+            keys: KeySource::new([1; 32]),
+            endpoint: EndpointConfig::default(),
+            session: SessionParams::default(),
+        };
+        let door = AdmissionSettings { calls: 1, calls_per_second: 1, peers: Vec::new() };
+        let mut shard = Shard::new(params, Arc::new(Gate::new(door)), Rc::new(Prompts::new()));
+        // A session in each slot of the wheel; that there is none behind it does not matter to the wheel.
+        (0..10).for_each(|session| shard.wheel.add(Time::ZERO, session));
+        let (late, mut io, mut turns) = (Time::ZERO + TICK - SLOT / 2, Flood::default(), 0);
+        while shard.wheel.next().is_some_and(|due| due <= late) {
+            assert_eq!(shard.turn(late, &mut io), Some(late));
+            turns += 1;
+        }
+        assert_eq!(turns, 9, "a slot a turn");
+        // In the last of them nothing is overdue any more.
+        assert!(io.taken <= 8 * 4 + MESSAGES_PER_TURN, "{}", io.taken);
+        let before = io.taken;
+        shard.turn(late, &mut io);
+        assert_eq!(io.taken - before, MESSAGES_PER_TURN);
+    }
+}
