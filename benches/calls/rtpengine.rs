@@ -10,9 +10,9 @@ use std::process::Command;
 
 use baton_benches::ng::Ng;
 
-use crate::machine::{Nanos, SECOND, now};
+use crate::machine::{Nanos, SECOND, now, pause};
 use crate::options::Codecs;
-use crate::process::Process;
+use crate::process::{LOOK, Process};
 use crate::world::World;
 
 /// Its address for everything.
@@ -81,6 +81,8 @@ impl Engine {
             if now() > end {
                 return Err(format!("rtpengine does not answer: {}", engine.process.log_tail()));
             }
+            // It starts on this core, and under a real-time scheduler only while nobody else wants it.
+            pause(LOOK)?;
         }
         Ok(engine)
     }
