@@ -133,12 +133,19 @@ def part(parts, name, head):
     return f"{head}\n\n{file.read_text(encoding='utf-8').rstrip()}\n\n" if file.exists() else ""
 
 
+def printed(parts, name, head):
+    """What a bench has printed, as it is."""
+    file = parts / name
+    return f"{head}\n\n```\n{file.read_text(encoding='utf-8').strip()}\n```\n\n" if file.exists() else ""
+
+
 def main(target, parts, results):
     target, parts = pathlib.Path(target), pathlib.Path(parts)
     text = INTRODUCTION + "\n" + machine()
     text += part(parts, "calls.md", "## `calls`: real calls through a real node")
     picture = "![PESQ of every way over every line](results/impairment.svg)"
     text += part(parts, "impairment.md", f"## `impairment`: speech over bad lines\n\n{picture}")
+    text += printed(parts, "sockets.log", "## `sockets`: what a packet costs")
     text += part(parts, "bindings.md", "## `bindings`: why `opus`")
     text += instructions(target) + times(target) + course(parts) + kept(pathlib.Path(results))
     pathlib.Path(results).write_text(text.rstrip() + "\n", encoding="utf-8")
