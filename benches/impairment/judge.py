@@ -19,6 +19,8 @@ RATE = 8000
 SECONDS_MIN = 8
 BREATH_S = 0.3
 WINDOW, HOP, REACH = 3200, 1600, 1200
+# Below this a stretch, such as one with 60 ms made up, is as like to another place as to its own.
+LIKENESS_MIN = 0.7
 
 
 def to_int16(samples):
@@ -50,7 +52,7 @@ def lags(reference, heard, lag):
         power = np.sqrt((sums[WINDOW:] - sums[:-WINDOW]) * np.sum(stretch**2)) + 1e-9
         likeness = correlate(around, stretch, mode="valid", method="fft") / power
         best = int(np.argmax(likeness))
-        if likeness[best] > 0.6:
+        if likeness[best] > LIKENESS_MIN:
             found.append(lag - REACH + best)
     return found or [lag]
 
