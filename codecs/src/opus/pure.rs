@@ -2,7 +2,7 @@
 //!
 //! Its encoder allocates scratch space in each frame and anew at a reset; its decoder in some kinds of frame.
 
-use opus_pure::{Application, Error, OpusDecoder, OpusEncoder};
+use opus_pure::{Application, Error, OpusDecoder, OpusEncoder, RateControl};
 
 use super::Settings;
 use crate::{CodecError, Rate};
@@ -38,6 +38,7 @@ impl Encoder {
     pub(super) fn apply(&mut self, settings: &Settings) -> Result<(), CodecError> {
         self.0.complexity = settings.complexity.into();
         self.0.bitrate_bps = settings.bitrate as i32;
+        self.0.rate_control = if settings.cbr { RateControl::Cbr } else { RateControl::ConstrainedVbr };
         self.0.use_inband_fec = settings.fec;
         self.0.use_dtx = settings.dtx;
         self.0.packet_loss_perc = settings.loss_percent.into();

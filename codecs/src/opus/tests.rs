@@ -259,3 +259,18 @@ fn rubbish_is_an_error_or_a_sound_but_never_a_panic() {
 fn the_library_names_itself() {
     assert!(library_version().contains("opus"));
 }
+
+#[test]
+fn at_a_constant_bit_rate_all_packets_are_of_one_length_and_else_they_are_not() {
+    for rate in RATES {
+        let mut frames = voice(rate, 30);
+        frames.extend(std::iter::repeat_n(vec![0; rate.samples(20)], 30));
+        let lengths = |cbr| {
+            let payloads = encode_all(Settings { cbr, ..Settings::speech(rate) }, &frames);
+            payloads.iter().map(Vec::len).collect::<std::collections::BTreeSet<_>>()
+        };
+        // 20 ms of 24 kbit/s.
+        assert_eq!(lengths(true).into_iter().collect::<Vec<_>>(), [60], "{rate:?}");
+        assert!(lengths(false).len() > 3, "{rate:?}");
+    }
+}
