@@ -55,6 +55,14 @@ impl Ramp {
     }
 }
 
+/// Peak of what is next to nothing, -36 dBov: a line's noise between words, or the end of a fade.
+const FAINT_MAX: u16 = 512;
+
+/// Whether next to nothing is heard: nobody notices where such a sound ends.
+pub fn is_faint(samples: &[i16]) -> bool {
+    samples.iter().all(|sample| sample.unsigned_abs() <= FAINT_MAX)
+}
+
 /// Adds `other` to `samples`, clipping at 16 bits. Of unlike lengths the shorter counts.
 pub fn mix(samples: &mut [i16], other: &[i16]) {
     for (sample, &more) in samples.iter_mut().zip(other) {
@@ -100,6 +108,12 @@ mod tests {
         ramp.apply(&mut next);
         assert!((i32::from(next[0]) - i32::from(frame[49])).abs() <= 100, "{} {}", frame[49], next[0]);
         assert!(next.is_sorted_by(|a, b| a > b) && next[49] < 200);
+    }
+
+    #[test]
+    fn noise_between_words_is_faint_and_a_word_is_not() {
+        assert!(is_faint(&[0, 300, -512]) && is_faint(&[]));
+        assert!(!is_faint(&[0, 0, 600, 0]) && !is_faint(&[i16::MIN]));
     }
 
     #[test]

@@ -108,3 +108,38 @@ fn a_straggler_of_a_leg_that_is_over_is_refused() {
     world.run(1000);
     assert_eq!(ms_heard(&world), 0);
 }
+
+#[test]
+fn where_relaying_begins_nothing_that_was_decoded_before_is_lost() {
+    // Each leaves another part of a frame decoded when the buffer has caught up and packets begin to go past it.
+    for (seed, early) in (20..).zip((300..700).step_by(20)) {
+        for ptime in [20, 30] {
+            let mut world = World::new(seed);
+            world.open(AI, Kind::Pcmu, ptime);
+            world.run(early);
+            world.open(CALLER, Kind::Pcmu, ptime);
+            world.phone_mut(CALLER).sends = false;
+            world.order(Order::Bridge { with: AI });
+            let began = world.now_ms;
+            while world.session.counters().packets_relayed == 0 {
+                world.run(10);
+                assert!(world.now_ms < began + 20_000, "it is relayed in the end");
+            }
+            world.run(490);
+            world.phone_mut(AI).speaks = false;
+            let said = 8 * (early + world.now_ms - began);
+            world.run(500);
+            let sound = world.phone(CALLER).sound();
+            let loud = |window: &[i16]| window.iter().any(|sample| sample.unsigned_abs() > 3000);
+            let heard = sound.chunks(20).filter(|window| loud(window)).count() as u64 * 20;
+            let stats = world.session.stats(AI).unwrap();
+            let kept = heard + stats.accelerated - stats.stretched;
+            // What is left is made longer to 10 ms at most, and a window of 20 samples says as much too many or too few.
+            let more = kept as i64 - said as i64;
+            assert!(
+                (-40..=100).contains(&more),
+                "packets of {ptime} ms, {early} ms early: {more} samples more"
+            );
+        }
+    }
+}

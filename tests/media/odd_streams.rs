@@ -109,3 +109,64 @@ fn an_opus_hole_is_made_up_whatever_was_left_of_the_packet_before() {
     }
     assert!(longest < 20, "{longest} samples of nothing");
 }
+
+/// Sends a packet of an odd kind, with a number of its own, between those of the AI's sound.
+fn between(world: &mut World, payload_type: u8, payload: &[u8]) {
+    let phone = world.phone_mut(AI);
+    let (time, from) = (phone.time, phone.from);
+    let packet = phone.wrap(payload_type, time, payload);
+    world.packet_in(AI, Lane::Rtp, from, packet);
+}
+
+/// Numbers that are missing in what the caller was sent.
+fn missing(world: &World) -> u32 {
+    let got = &world.phone(CALLER).got;
+    got.windows(2).map(|pair| u32::from(pair[1].seq().wrapping_sub(pair[0].seq())) - 1).sum()
+}
+
+#[test]
+fn what_is_not_relayed_leaves_no_hole_in_the_numbers_and_what_was_lost_does() {
+    for kind in [Kind::Pcmu, Kind::Opus] {
+        let mut world = World::call(7, kind, kind);
+        world.run(1000);
+        let before = world.session.counters();
+        let mut lost = 0;
+        for n in 0..40 {
+            let audio = world.phone(AI).payload_type();
+            // Comfort noise, a keep-alive without a payload, a loss.
+            match n % 4 {
+                0 => between(&mut world, 13, &[60]),
+                1 => between(&mut world, audio, &[]),
+                2 => {
+                    lost += 1;
+                    let phone = world.phone_mut(AI);
+                    phone.seq = phone.seq.wrapping_add(1);
+                }
+                _ => {}
+            }
+            world.run(60);
+        }
+        let relayed = world.session.counters().packets_relayed - before.packets_relayed;
+        assert!(relayed > 200, "{kind:?}: {relayed}");
+        assert_eq!(missing(&world), lost, "{kind:?}");
+        world.phone(CALLER).got.windows(2).for_each(|pair| assert!(pair[1].seq() != pair[0].seq()));
+    }
+}
+
+#[test]
+fn keep_alives_without_a_payload_are_no_hole_in_what_is_decoded() {
+    for kind in [Kind::Pcmu, Kind::Opus] {
+        let mut world = World::call(8, Kind::Pcma, kind);
+        world.run(2000);
+        for _ in 0..100 {
+            let audio = world.phone(AI).payload_type();
+            between(&mut world, audio, &[]);
+            world.run(60);
+        }
+        let stats = world.session.stats(AI).unwrap();
+        let counts = (stats.concealed, stats.concealed_samples, stats.underruns, stats.lost, stats.target_ms);
+        assert_eq!(counts, (0, 0, 0, 0, 20), "{kind:?} {stats:?}");
+        assert_eq!(longest_gap_ms(&world.phone(CALLER).sound()[8000..]), 0);
+        world.assert_one_stream(CALLER);
+    }
+}

@@ -148,3 +148,34 @@ fn no_change_of_source_clicks_in_any_pair_of_codecs() {
         }
     }
 }
+
+/// Longest stretch below -66 dBFS, where not even a line's noise is heard, in milliseconds, looked at in windows of 10.
+fn longest_dead_ms(sound: &[i16]) -> usize {
+    let power = |window: &[i16]| window.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / 80.0;
+    let dead = |window: &[i16]| power(window).sqrt() < 16.0;
+    let runs = sound.chunks_exact(80).map(dead).collect::<Vec<_>>();
+    runs.split(|dead| !dead).map(<[bool]>::len).max().unwrap_or(0) * 10
+}
+
+#[test]
+fn hold_audio_follows_the_noise_behind_an_ended_sentence_without_a_silence_and_unencoded() {
+    for (seed, caller) in [(60, Kind::Opus), (61, Kind::Pcmu), (62, Kind::Pcma)] {
+        for ai in [Kind::Pcmu, Kind::Opus] {
+            let mut world = World::call(seed, caller, ai);
+            world.phone_mut(AI).tone = Tone::new(8000, &[(tone_of(AI), 150.0)]);
+            world.run(1000);
+            world.order(Order::Park { tail: Some(AI), hold: HOLD });
+            world.run(1000);
+            assert_eq!(world.phone(CALLER).hears(300), [HOLD_HZ]);
+            let sound = settled(&world, CALLER);
+            let dead = longest_dead_ms(&sound);
+            assert!(dead <= 10, "{caller:?} {ai:?}: {dead} ms");
+            assert!(splash(&sound) < cut() / 4.0, "{caller:?} {ai:?}: {} of {}", splash(&sound), cut());
+            let encoded = world.session.frames_encoded();
+            world.run(1000);
+            // Once the prompt's packets have begun, none is encoded. (The AI is sent silence, which G.711 encodes.)
+            let ours = if ai == Kind::Pcmu { 50 } else { 0 };
+            assert!(world.session.frames_encoded() <= encoded + ours, "{caller:?} {ai:?}");
+        }
+    }
+}

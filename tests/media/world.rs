@@ -487,8 +487,11 @@ impl World {
     /// sound already sent.
     pub fn assert_one_stream(&self, leg: LegId) {
         let phone = self.phone(leg);
-        let frame = phone.ptime as u32 * phone.clock_per_ms();
         for pair in phone.got.windows(2) {
+            // What G.711 of ours is left over before another stream's packets comes in a shorter packet.
+            let g711 = phone.kind != Kind::Opus;
+            let frame = phone.ptime as u32 * phone.clock_per_ms();
+            let frame = if g711 { pair[0].payload().len() as u32 } else { frame };
             assert_eq!(pair[0].ssrc(), pair[1].ssrc());
             assert_eq!(pair[1].seq(), pair[0].seq().wrapping_add(1), "at {:?}", pair[1].at);
             if [&pair[0], &pair[1]].iter().all(|got| got.payload_type() == phone.payload_type()) {

@@ -28,8 +28,15 @@ const FIRST: u32 = 16;
 const QUANTILE: f32 = 0.88;
 /// The fastest packet is looked for in this time and the one before it, so that drifting clocks are followed.
 const WINDOW: Duration = Duration::from_secs(2);
+/// A second in which every packet, of this many at least, is later than the fastest one by this is a path that has become
+/// longer: its latest bins tell of the step, and no longer of jitter.
+const STEP: Duration = Duration::from_secs(1);
+const STEP_PACKETS: u32 = 15;
+const STEP_BINS: usize = 12;
 /// A packet later than this is no late one: the sender's clock has stood still or jumps. No buffer waits as long.
 const JUMP_MICROS: i64 = 1_000_000;
+/// A talk spurt that begins later than this, longer than buffers usually wait, begins a measure of its own.
+const STOOD_STILL_MS: i64 = 250;
 /// Delay that a tick and a scheduler at either end need, whatever the network does.
 const MARGIN_MS: u32 = 5;
 
@@ -42,6 +49,9 @@ pub(crate) struct DelayEstimate {
     /// Least transit (arrival minus sending, in microseconds) of the window before and of this one.
     fastest: [i64; 2],
     window_ends: Time,
+    /// Least transit and packets of the second now going on, and when that ends.
+    second: (i64, u32),
+    second_ends: Time,
     /// When the event now going on ends, and its latest packet's bin.
     event_ends: Time,
     latest: usize,
@@ -61,6 +71,8 @@ impl DelayEstimate {
             origin: None,
             fastest: [i64::MAX; 2],
             window_ends: Time::ZERO,
+            second: (i64::MAX, 0),
+            second_ends: Time::ZERO,
             event_ends: Time::ZERO,
             latest: 0,
             events: 0,
@@ -72,6 +84,14 @@ impl DelayEstimate {
     /// A new stream begins: its timestamps have another origin; what is known of the network stays.
     pub(crate) fn restart(&mut self) {
         self.origin = None;
+    }
+
+    /// A talk spurt begins (RFC 3551 §4.1). If it is this much later than what came before, the sender's clock has stood
+    /// still while nobody spoke: that is no delay.
+    pub(crate) fn begin(&mut self, now: Time, time: RtpTime) {
+        if self.late_ms(now, time) > STOOD_STILL_MS {
+            self.restart();
+        }
     }
 
     /// Takes note of a packet.
@@ -86,6 +106,7 @@ impl DelayEstimate {
             self.window_ends = now + WINDOW;
         }
         self.fastest[1] = self.fastest[1].min(transit);
+        self.look_for_step(now, transit);
         let late_ms = (transit - self.fastest()) / 1000;
         let bin = (late_ms as usize / BIN_MS).min(BINS - 1);
         if now >= self.event_ends {
@@ -99,6 +120,30 @@ impl DelayEstimate {
                 self.alarm(bin);
             }
         }
+    }
+
+    /// Measures against the packets of the last second if all of them have become late together.
+    fn look_for_step(&mut self, now: Time, transit: i64) {
+        if now >= self.second_ends {
+            let (least, packets) = self.second;
+            let bins = least.saturating_sub(self.fastest()) / 1000 / BIN_MS as i64;
+            if packets >= STEP_PACKETS && bins >= STEP_BINS as i64 {
+                self.fastest = [least, least.min(transit)];
+                self.shift((bins as usize).min(BINS - 1));
+            }
+            (self.second, self.second_ends) = ((i64::MAX, 0), now + STEP);
+        }
+        self.second = (self.second.0.min(transit), self.second.1 + 1);
+    }
+
+    /// What was late by so many bins was in time by the new measure.
+    fn shift(&mut self, bins: usize) {
+        let early: f32 = self.bins[..=bins].iter().sum();
+        self.bins.copy_within(bins.., 0);
+        self.bins[BINS - bins..].fill(0.0);
+        self.bins[0] = early;
+        (self.latest, self.event_ends) = (0, Time::ZERO);
+        self.weigh(0, 0.0);
     }
 
     /// Learns from the event that is over.
@@ -152,6 +197,7 @@ impl DelayEstimate {
             None => {
                 self.fastest = [i64::MAX; 2];
                 self.window_ends = now + WINDOW;
+                (self.second, self.second_ends) = ((i64::MAX, 0), now + STEP);
                 (now, time)
             }
         };
@@ -232,6 +278,42 @@ mod tests {
         let late = estimate
             .late_ms(Time::from_millis(1 + 1500 * 20 + 150), RtpTime(u32::MAX - 1000).plus(1500 * 160));
         assert_eq!(late, 0);
+    }
+
+    #[test]
+    fn a_path_that_has_become_longer_is_known_within_two_seconds_and_its_delay_is_not_held() {
+        for step in [100, 200, 400, 900] {
+            let mut estimate = DelayEstimate::new(8000);
+            run(&mut estimate, 0..500, |_| 0);
+            run(&mut estimate, 500..600, move |_| step);
+            assert!(estimate.wanted_ms() <= 10, "{step}: {}", estimate.wanted_ms());
+            // Jitter upon it is still learned.
+            run(&mut estimate, 600..1000, move |n| step + (n * 7) % 60);
+            assert!((55..=70).contains(&estimate.wanted_ms()), "{step}: {}", estimate.wanted_ms());
+        }
+    }
+
+    #[test]
+    fn a_talk_spurt_of_a_clock_that_stood_still_begins_a_measure_of_its_own_and_a_late_one_does_not() {
+        for (still_ms, new) in [(100, false), (400, true)] {
+            let mut estimate = DelayEstimate::new(8000);
+            run(&mut estimate, 0..500, |_| 0);
+            let (at, time) = (Time::from_millis(10_001 + still_ms), RtpTime(u32::MAX - 1000).plus(500 * 160));
+            estimate.begin(at, time);
+            assert_eq!(estimate.late_ms(at, time) == 0, new, "{still_ms}");
+            assert_eq!(estimate.wanted_ms(), MARGIN_MS);
+        }
+    }
+
+    #[test]
+    fn jitter_is_kept_through_a_step_and_a_second_of_congestion_is_no_step_for_good() {
+        let mut estimate = DelayEstimate::new(8000);
+        run(&mut estimate, 0..1000, |n| (n * 7) % 60);
+        run(&mut estimate, 1000..1100, |n| 300 + (n * 7) % 60);
+        assert!((55..=75).contains(&estimate.wanted_ms()), "{}", estimate.wanted_ms());
+        run(&mut estimate, 1100..1101, |_| 0);
+        let time = RtpTime(u32::MAX - 1000).plus(1100 * 160);
+        assert_eq!(estimate.late_ms(Time::from_millis(1 + 1100 * 20), time), 0, "the fastest is the measure");
     }
 
     #[test]

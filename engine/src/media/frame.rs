@@ -7,7 +7,7 @@
 //! It leaves out numbers, timestamps and packets.
 
 use baton_codecs::Decoder;
-use baton_codecs::fade::{Ramp, mix};
+use baton_codecs::fade::{Ramp, is_faint, mix};
 
 use super::coder::{Codec, FADE_SAMPLES, SoundEncoder, TICK_SAMPLES_MAX};
 use super::past::Past;
@@ -87,6 +87,8 @@ pub(crate) struct Framer {
     ramp: Ramp,
     /// Frames of silence the encoder has made in a row.
     silent: u8,
+    /// What the encoder made last is next to nothing.
+    faint: bool,
     leaving: bool,
     past: Past,
     /// Frames that went through the encoder.
@@ -102,6 +104,7 @@ impl Framer {
             source: Source::Nowhere,
             ramp: Ramp::new(1.0),
             silent: 0,
+            faint: false,
             leaving: false,
             past: Past::new(),
             encoded: 0,
@@ -171,6 +174,7 @@ impl Framer {
         self.encoded += 1;
         let silent = sound.iter().all(|sample| *sample == 0);
         self.silent = if silent { self.silent.saturating_add(1) } else { 0 };
+        self.faint = is_faint(sound);
         self.source = if std::mem::take(&mut self.leaving) { Source::Nowhere } else { Source::Encoder };
         if self.encoder.may_leave_out(&payload[..length]) { 0 } else { length }
     }
@@ -190,7 +194,11 @@ impl Framer {
             Content::Prompt(played) => {
                 let next = Played { place: played.place + samples, ..played };
                 // What is heard before a prompt has ended by then: the scene sees to it.
-                let quiet = matches!(self.source, Source::Nowhere | Source::Silence) || self.silent > 0;
+                let quiet = match self.source {
+                    Source::Nowhere | Source::Silence => true,
+                    Source::Encoder => self.faint,
+                    Source::Prompt(_) | Source::Relayed => false,
+                };
                 let begins = played.place == 0 && quiet;
                 let fits = self.source == Source::Prompt(played) || begins;
                 if opus && !(fits && shared.suits(self.limits, ptime_ms)) {

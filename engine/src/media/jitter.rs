@@ -39,6 +39,8 @@ struct Slot {
     time: RtpTime,
     stored: Stored,
     content: Content,
+    /// A talk spurt begins with it (RFC 3551 §4.1).
+    begins: bool,
 }
 
 /// What a slot holds.
@@ -49,6 +51,8 @@ enum Content {
     Noise,
     /// Nothing to be played: the sender has pressed a key (RFC 4733), and its number is not missing.
     Event,
+    /// Nothing at all: the sender only shows that it is there (RFC 6263 §4.4), and its number is not missing.
+    Nothing,
 }
 
 /// Least and greatest delay aimed at, in milliseconds.
@@ -212,6 +216,20 @@ impl Jitter {
         }
     }
 
+    /// Takes note that this number is that of an empty packet.
+    pub(crate) fn insert_nothing(&mut self, seq: ExtSeq, time: RtpTime) {
+        if self.floor.is_none_or(|floor| seq >= floor) {
+            self.keep(seq, time, &[], Content::Nothing);
+        }
+    }
+
+    /// A talk spurt begins with this packet, if it is held.
+    pub(crate) fn begins(&mut self, seq: ExtSeq) {
+        if let Some(slot) = self.slots[seq.0 as usize % SLOTS].as_mut().filter(|slot| slot.seq == seq) {
+            slot.begins = true;
+        }
+    }
+
     fn keep(&mut self, seq: ExtSeq, time: RtpTime, payload: &[u8], content: Content) -> bool {
         if self.floor.is_some_and(|floor| seq < floor) {
             self.counts.late += 1;
@@ -234,7 +252,7 @@ impl Jitter {
         if self.held == 0 || seq > self.newest {
             self.newest = seq;
         }
-        self.slots[seq.0 as usize % SLOTS] = Some(Slot { seq, time, stored, content });
+        self.slots[seq.0 as usize % SLOTS] = Some(Slot { seq, time, stored, content, begins: false });
         self.held += 1;
         true
     }
@@ -331,22 +349,30 @@ impl Jitter {
         let length = self.frame.min(hole);
         // What was made up while dry counts for the packet that is lost now; the hole behind it is still to be filled.
         (self.dry, self.dry_pieces) = (0, 0);
-        self.next =
-            Some((if oldest.seq == following { seq } else { following }, oldest.time.minus(hole - length)));
+        // Where a talk spurt begins behind the hole, what is left of it when all that is lost has been made up is silence.
+        let last = oldest.seq == following && !oldest.begins;
+        self.next = Some((if last { seq } else { following }, oldest.time.minus(hole - length)));
         self.floor = Some(following);
         Pop::Lost { next: self.arena.copy(oldest.stored, into), ahead: hole }
     }
 
-    /// Key presses whose turn it is: what plays pauses until there is sound again. They are no part of a stream that does
-    /// not play yet.
+    /// What has a number and no sound, and whose turn it is. With a key press what plays pauses until there is sound again.
+    /// They are no part of a stream that does not play yet.
     fn pass_events(&mut self) {
-        while let Some(slot) = self.oldest().filter(|slot| slot.content == Content::Event) {
+        let soundless = |slot: &Slot| matches!(slot.content, Content::Event | Content::Nothing);
+        while let Some(slot) = self.oldest().filter(soundless) {
             self.take(slot);
+            if slot.content == Content::Nothing && self.next.is_none_or(|(next, _)| slot.seq != next) {
+                // What was before it may still come.
+                continue;
+            }
             let following = ExtSeq(slot.seq.0 + 1);
             self.floor = Some(following);
             if let Some((next, _)) = &mut self.next {
                 *next = following;
-                (self.silent, self.pressed) = (true, true);
+                if slot.content == Content::Event {
+                    (self.silent, self.pressed) = (true, true);
+                }
             }
         }
     }
@@ -687,6 +713,24 @@ mod tests {
         let pops: Vec<Pop> = (9..13).map(|n| world.tick(n * 20)).collect();
         assert!(pops.contains(&Pop::Packet(160)), "{pops:?}");
         assert_eq!(world.jitter.counts, Counts { underruns: 1, concealed: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn where_a_talk_spurt_begins_behind_a_loss_only_what_is_lost_is_made_up_and_not_the_pause() {
+        // The last packet before a pause of 140 ms is lost: one packet of eight is missing.
+        for begins in [false, true] {
+            let mut world = World::new();
+            world.packet(0, 0, 0);
+            world.tick(20);
+            world.packet(2, 120, 161);
+            if begins {
+                world.jitter.begins(ExtSeq(world.base.0 + 2));
+            }
+            let pops: Vec<Pop> = (9..17).map(|n| world.tick(n * 20)).collect();
+            let lost = pops.iter().filter(|pop| matches!(pop, Pop::Lost { .. })).count();
+            assert_eq!(lost, if begins { 1 } else { 7 }, "{pops:?}");
+            assert!(pops.contains(&Pop::Packet(160)), "{pops:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use baton_codecs::dtmf::tone_of;
+use baton_codecs::fade::is_faint;
 use baton_codecs::telephone_event::TelephoneEvent as TelephoneEventPayload;
 use baton_codecs::tone::Tone;
 use baton_signaling::Time;
@@ -45,6 +46,9 @@ pub(crate) struct Passing {
     pub(crate) units: u32,
 }
 
+/// Packets left out of a relayed stream that are remembered: those sent before them may come this much later.
+const LEFT_OUT: usize = 8;
+
 /// How another stream's numbers become ours.
 #[derive(Clone, Copy, Debug)]
 struct Relay {
@@ -55,6 +59,25 @@ struct Relay {
     first: Seq,
     young: u8,
     heard: Time,
+    /// The last packets that were left out, and how many there are.
+    left_out: ([Seq; LEFT_OUT], usize),
+}
+
+impl Relay {
+    /// Our number for a packet. Those behind one that was left out move up, so that none seems lost.
+    fn seq(&self, seq: Seq) -> Seq {
+        let (left_out, count) = &self.left_out;
+        let before = left_out[..*count.min(&LEFT_OUT)].iter().filter(|left| seq.since(**left) < 0).count();
+        seq.plus(self.seq_by).plus(before as u16)
+    }
+
+    /// What was left out so long ago that nothing from before it still comes is forgotten: numbers go round.
+    fn forget(&mut self, seq: Seq) {
+        let (left_out, count) = &mut self.left_out;
+        if *count > 0 && seq.since(left_out[(*count - 1) % LEFT_OUT]) > i16::from(YOUNG_PACKETS) {
+            *count = 0;
+        }
+    }
 }
 
 /// Sound sent last: when, and its first and following timestamp.
@@ -235,8 +258,9 @@ impl Outgoing {
             }
             (self.running, self.marker, self.relay, self.filled) = (true, true, None, 0);
         }
-        if self.filled > 0 && played.is_some_and(|played| played.place == 0) {
-            // A prompt's packets begin with it: what lies before it is a part of a frame, and silent.
+        let begins = played.is_some_and(|played| played.place == 0);
+        if self.filled > 0 && begins && is_faint(&self.fifo[..self.filled]) {
+            // A prompt's packets begin with it: of what lies before it, a part of a frame, nothing is heard.
             self.time = self.time.plus(self.units((self.filled / 8) as u32));
             self.filled = 0;
         }
@@ -250,6 +274,20 @@ impl Outgoing {
             self.filled -= frame;
             self.content = self.content.rest(frame);
         }
+    }
+
+    /// Sends what is left of a frame, in a shorter packet: another stream's packets are about to follow. G.711 only, of
+    /// which packets may have any length; of Opus, the frame before has faded out.
+    pub(crate) fn send_rest(&mut self, now: Time, prompts: &Prompts, mut send: impl FnMut(&[u8])) {
+        if self.filled > 0 && self.codec != Codec::Opus && self.content != Content::Silence {
+            let rest = std::mem::take(&mut self.filled);
+            self.send_frame(now, rest, prompts, &mut send);
+        }
+    }
+
+    /// Whether a part of a frame waits to become a whole one.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.filled > 0
     }
 
     /// Puts what belongs to a press into a frame, in place of its sound.
@@ -277,7 +315,7 @@ impl Outgoing {
 
     fn send_frame(&mut self, now: Time, frame: usize, prompts: &Prompts, send: &mut impl FnMut(&[u8])) {
         let mut packet = [0; HEADER_BYTES + PAYLOAD_BYTES_MAX];
-        let frame_ms = u32::from(self.ptime_ms);
+        let frame_ms = (frame / 8) as u32;
         let event = match self.event {
             Some(event) => self.events.next(now, frame_ms, event.clock).map(|next| (event.number, next)),
             None => {
@@ -345,8 +383,10 @@ impl Outgoing {
             return;
         }
         let young = relay.young.saturating_sub(1);
-        self.relay = Some(Relay { young, heard: now, ..relay });
-        let (seq, time) = (passing.seq.plus(relay.seq_by), passing.time.plus(relay.time_by));
+        let mut relay = Relay { young, heard: now, ..relay };
+        relay.forget(passing.seq);
+        self.relay = Some(relay);
+        let (seq, time) = (relay.seq(passing.seq), passing.time.plus(relay.time_by));
         let marker = passing.marker || self.marker;
         self.marker = false;
         if seq.since(self.seq) >= 0 {
@@ -361,7 +401,7 @@ impl Outgoing {
 
     fn goes_on(&self, now: Time, relay: Relay, passing: Passing) -> bool {
         let jump = i64::from(passing.time.plus(relay.time_by).since(self.resume(now)));
-        let numbers = passing.seq.plus(relay.seq_by).since(self.seq);
+        let numbers = relay.seq(passing.seq).since(self.seq);
         relay.from == passing.from
             && relay.ssrc == passing.ssrc
             && jump.abs() < JUMP_SECONDS_MAX * i64::from(self.codec.clock())
@@ -379,6 +419,21 @@ impl Outgoing {
             first: passing.seq,
             young: YOUNG_PACKETS,
             heard: now,
+            left_out: ([Seq(0); LEFT_OUT], 0),
+        }
+    }
+
+    /// A packet of the stream that is being relayed is not passed on: comfort noise, key presses, keep-alives. Its number is
+    /// no loss. One that comes after those behind it leaves its hole in the numbers.
+    pub(crate) fn leave_out(&mut self, from: LegId, ssrc: Ssrc, seq: Seq) {
+        let Some(relay) = self.relay.as_mut().filter(|relay| relay.from == from && relay.ssrc == ssrc) else {
+            return;
+        };
+        if relay.seq(seq).since(self.seq) >= 0 {
+            let (left_out, count) = &mut relay.left_out;
+            left_out[*count % LEFT_OUT] = seq;
+            *count += 1;
+            relay.seq_by = relay.seq_by.wrapping_sub(1);
         }
     }
 

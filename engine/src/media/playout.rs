@@ -24,6 +24,8 @@ use super::ring::PAYLOAD_BYTES_MAX;
 const PAST: usize = stretch::BEFORE;
 /// Decoded sound kept between ticks: the longest Opus payload (120 ms) behind an unfinished tick.
 const READY_MAX: usize = 960 + TICK_SAMPLES_MAX;
+/// The shortest packet that every far end takes, 10 ms.
+const REST_STEP_SAMPLES: usize = 80;
 /// No buffer holds more than a second.
 const LAG_MS_MAX: i64 = 1000;
 /// Quiet for a frame: the pauses between words are long enough to trim.
@@ -278,14 +280,13 @@ impl Playout {
         self.filled += samples;
     }
 
-    /// RFC 3389 §3.1: the first byte is the level, in -dBov. Its spectrum (§3.2) is left out.
+    /// RFC 3389 §3.1: the first byte is the level, in -dBov; §3.2: the others are its spectrum.
     fn hear_noise(&mut self, payload: &[u8]) {
         let level = payload.first().map_or(f32::NEG_INFINITY, |byte| -f32::from(byte & 0x7f));
         let dbov = level.min(NOISE_DBOV_MAX);
-        match &mut self.noise {
-            Some(noise) => noise.set_dbov(dbov),
-            None => self.noise = Some(Noise::new(NOISE_SEED, dbov)),
-        }
+        let noise = self.noise.get_or_insert_with(|| Noise::new(NOISE_SEED, dbov));
+        noise.set_dbov(dbov);
+        noise.set_spectrum(payload.get(1..).unwrap_or_default());
     }
 
     fn put_noise(&mut self, samples: usize) {
@@ -328,6 +329,24 @@ impl Playout {
     /// Drops decoded sound that was not played yet: the packets after it go another way.
     pub(crate) fn drop_decoded(&mut self) {
         self.filled = 0;
+    }
+
+    /// Whether there is decoded sound that was not played yet.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.filled > 0
+    }
+
+    /// Takes decoded sound that was not played yet, made longer to whole pieces of 10 ms; its length, 0 if there is no more.
+    pub(crate) fn take_rest(&mut self, into: &mut [i16; TICK_SAMPLES_MAX]) -> usize {
+        let lacks = self.filled.next_multiple_of(REST_STEP_SAMPLES) - self.filled;
+        if lacks > 0 {
+            self.conceal(lacks);
+        }
+        let length = self.filled.min(TICK_SAMPLES_MAX);
+        into[..length].copy_from_slice(&self.fifo[PAST..PAST + length]);
+        self.fifo.copy_within(length..PAST + self.filled, 0);
+        self.filled -= length;
+        length
     }
 
     /// How long ago the sound of this tick came in, reckoned by the fastest packets.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use baton_codecs::fade::{Ramp, mix};
+use baton_codecs::fade::{Ramp, is_faint, mix};
 use baton_signaling::Time;
 
 use super::coder::TICK_SAMPLES_MAX;
@@ -22,8 +22,8 @@ const PERSON_WAIT: Duration = Duration::from_millis(300);
 const CUT_SAMPLES: usize = 480;
 /// Fade of hold audio under the person's first sound, 10 ms.
 const HOLD_OUT_SAMPLES: usize = 80;
-/// Silence before a prompt begins, 20 ms: its packets are made for a decoder that has heard nothing before, and one of
-/// Opus looks back on so much (RFC 6716 §4.2.7.9.1).
+/// Before a prompt begins for a caller whose decoder remembers, next to nothing is heard for 20 ms: its packets are made for
+/// one that has heard nothing, and Opus looks back on so much, gains included (RFC 6716 §4.2.7.4, §4.2.7.9.1).
 const HUSH_SAMPLES: usize = 160;
 /// One source's last sample fades out, and the next one's sound fades in, over this, 10 ms.
 const SEAM_SAMPLES: usize = 80;
@@ -45,6 +45,8 @@ pub(crate) struct Party<'a> {
     pub(crate) quiet: bool,
     /// Closed, and nothing of it is left.
     pub(crate) gone: bool,
+    /// Its packets went past us until now: there is no sound of it to be faded.
+    pub(crate) relayed: bool,
 }
 
 /// Who stands behind the caller and what else they hear.
@@ -59,7 +61,7 @@ pub(crate) struct Scene {
     /// The sources have changed since the last tick.
     seam: bool,
     last: i16,
-    /// Samples since the caller heard anything but silence.
+    /// Samples since the caller heard more than next to nothing.
     hush: usize,
     /// How many there must be before a prompt begins.
     hush_wanted: usize,
@@ -206,10 +208,11 @@ impl Scene {
         self.played = None;
     }
 
-    /// The caller's sound of this tick.
+    /// The caller's sound of this tick. `remembers`: so does the decoder of the caller's codec.
     pub(crate) fn fill<'a>(
         &mut self,
         prompts: &Prompts,
+        remembers: bool,
         parties: impl Iterator<Item = Party<'a>>,
         sound: &mut [i16],
         tell: impl FnMut(MediaEvent),
@@ -217,15 +220,16 @@ impl Scene {
         sound.fill(0);
         self.played = None;
         // A prompt's packets begin after silence: what was heard before it ends first.
-        if !self.is_breaking_in() {
+        if !remembers || !self.is_breaking_in() {
             self.mix(prompts, parties, sound, tell);
         }
         if std::mem::take(&mut self.seam) {
             bend(self.last, sound);
+            // A prompt that begins under what fades out is not the prompt as it is.
+            self.played = self.played.filter(|_| remembers);
         }
         self.last = sound.last().copied().unwrap_or(self.last);
-        let silent = sound.iter().all(|sample| *sample == 0);
-        if silent {
+        if is_faint(sound) {
             self.hush = (self.hush + sound.len()).min(self.hush_wanted);
         } else {
             (self.hush, self.hush_wanted) = (0, HUSH_SAMPLES);
@@ -312,7 +316,7 @@ impl Tail {
         }
         let over = now.saturating_duration_since(self.sound_at) >= SENTENCE_PAUSE;
         if !self.fading && (over || now >= self.until) {
-            self.ramp.move_to(0.0, CUT_SAMPLES);
+            self.ramp.move_to(0.0, if party.relayed { 0 } else { CUT_SAMPLES });
             self.fading = true;
         }
     }

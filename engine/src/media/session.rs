@@ -12,7 +12,7 @@ use std::time::Duration;
 use baton_codecs::opus::{Bandwidth, Toc};
 use baton_signaling::Time;
 
-use super::coder::Codec;
+use super::coder::{Codec, TICK_SAMPLES_MAX};
 use super::dtmf::Seen;
 use super::early::Early;
 use super::leg::Leg;
@@ -26,7 +26,7 @@ use super::watching::{look, looks_loud};
 use super::{Digits, Dtmf, LegConfig, MediaEvent, Order, Prompts};
 use crate::key::LegId;
 use crate::rtp::packet::HEADER_BYTES;
-use crate::rtp::{ExtSeq, PacketView, RtpTime, is_rtcp, rtcp};
+use crate::rtp::{ExtSeq, PacketView, RtpTime, Seq, Ssrc, is_rtcp, rtcp};
 
 /// Which of a leg's two ports a packet came to or leaves from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -420,9 +420,12 @@ impl Session {
         let time = view.time();
         let timed = event.is_none().then_some(time);
         let Some(ext) = leg.place(now, view.ssrc(), view.seq(), timed) else { return };
+        if event.is_some() || !audio || view.payload().is_empty() {
+            self.leave_out(at, view.ssrc(), view.seq());
+        }
         match event {
             Some(event) => {
-                if let Some(seen) = leg.events.handle(event.clock, view.time(), view.payload()) {
+                if let Some(seen) = self.legs[at].events.handle(event.clock, view.time(), view.payload()) {
                     self.handle_digit(now, at, seen);
                 }
                 if !self.goes_past(at) {
@@ -430,15 +433,23 @@ impl Session {
                 }
             }
             // Keep-alives (RFC 6263 §4.4) tell that the far end lives, and are no sound.
-            None if view.payload().is_empty() => {}
+            None if view.payload().is_empty() => {
+                if !self.goes_past(at) {
+                    self.legs[at].playout.jitter.insert_nothing(ext, time);
+                }
+            }
             None if !audio => {
                 let range = view.payload_range();
                 self.handle_noise(at, ext, time, &packet[range]);
             }
             None => {
+                let leg = &mut self.legs[at];
                 leg.measure(now, view.payload());
                 let (varied, pausing) = look(leg.codec, view.payload());
                 (leg.varied, leg.pausing) = (leg.varied || varied, pausing);
+                if view.marker() {
+                    leg.playout.jitter.delay.begin(now, view.time());
+                }
                 leg.playout.jitter.delay.handle(now, view.time());
                 let passing = Passing {
                     from: leg.id,
@@ -531,6 +542,9 @@ impl Session {
                 leg.playout.jitter.hurry();
             }
             leg.keep(ext, passing.time, &packet[range]);
+            if passing.marker {
+                leg.playout.jitter.begins(ext);
+            }
             return;
         };
         self.flush(now, at, to, passing, out);
@@ -545,6 +559,14 @@ impl Session {
             *packets_sent += 1;
             secure.send(srtp_faults, bytes, |bytes| out.send(id, Lane::Rtp, remote, bytes));
         });
+    }
+
+    /// A packet that is not passed on is not missing in the numbers of the leg to which its stream is relayed.
+    fn leave_out(&mut self, at: usize, ssrc: Ssrc, seq: Seq) {
+        let from = self.legs[at].id;
+        if let Some(to) = self.relay_target(from).and_then(|to| self.leg_mut(to)) {
+            to.outgoing.leave_out(from, ssrc, seq);
+        }
     }
 
     /// Comfort noise (RFC 3389) takes its place among the packets of a leg that is decoded.
@@ -565,9 +587,13 @@ impl Session {
 
     /// Sends what the buffer still holds, when relaying begins.
     fn flush(&mut self, now: Time, at: usize, to: usize, passing: Passing, out: &mut impl Sink) {
-        if self.legs[at].playout.is_drained() {
+        if self.legs[at].playout.is_drained()
+            && !self.legs[at].playout.has_rest()
+            && !self.legs[to].outgoing.has_rest()
+        {
             return;
         }
+        self.flush_rest(now, at, to, out);
         let mut packet = [0; HEADER_BYTES + PAYLOAD_BYTES_MAX];
         let (id, remote) = (self.legs[to].id, self.legs[to].remote());
         let Some(remote) = remote else { return };
@@ -585,6 +611,27 @@ impl Session {
             });
         }
         self.legs[at].playout.drop_decoded();
+    }
+
+    /// Sends what was decoded and not played yet, or not yet sent, before the packets that follow it. An Opus stream of ours
+    /// has faded out by then: what is left of it is not heard.
+    fn flush_rest(&mut self, now: Time, at: usize, to: usize, out: &mut impl Sink) {
+        let (id, remote) = (self.legs[to].id, self.legs[to].remote());
+        let Some(remote) = remote.filter(|_| self.legs[to].codec != Codec::Opus) else { return };
+        let Counters { packets_sent, srtp_faults, .. } = &mut self.counters;
+        let mut sound = [0; TICK_SAMPLES_MAX];
+        loop {
+            let length = self.legs[at].playout.take_rest(&mut sound);
+            let Leg { outgoing, secure, .. } = &mut self.legs[to];
+            let mut send = |bytes: &[u8]| {
+                *packets_sent += 1;
+                secure.send(srtp_faults, bytes, |bytes| out.send(id, Lane::Rtp, remote, bytes));
+            };
+            if length == 0 {
+                return outgoing.send_rest(now, &self.prompts, &mut send);
+            }
+            outgoing.push(now, &sound[..length], None, &self.prompts, &mut send);
+        }
     }
 
     /// Hears a relayed packet: G.711 costs next to nothing, Opus is decoded only where its loudness decides something, and

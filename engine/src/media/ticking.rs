@@ -125,19 +125,24 @@ impl Session {
     /// Decides what the caller hears, and mixes it.
     fn mix(&mut self, now: Time, sounds: &Sounds, heard: &mut [i16]) {
         let samples = heard.len();
-        let others = self.legs.iter().zip(sounds).filter(|(leg, _)| leg.id != LegId::CALLER);
-        let parties = others.map(|(leg, sound)| Party {
+        let relayed: [bool; SOUNDS] =
+            std::array::from_fn(|at| at < self.legs.len() && self.is_relayed(at, now));
+        let others =
+            self.legs.iter().zip(sounds).zip(relayed).filter(|((leg, _), _)| leg.id != LegId::CALLER);
+        let parties = others.map(|((leg, sound), relayed)| Party {
             id: leg.id,
             sound: &sound[..samples],
             speaking: leg.playout.is_speaking(),
             quiet: leg.playout.is_quiet(),
+            relayed,
             gone: leg.closing.is_some() && leg.playout.is_drained() && leg.playout.is_quiet(),
         });
         self.scene.advance(now, parties.clone(), |event| self.events.push(event));
         let caller = self.legs.iter().position(|leg| leg.id == LegId::CALLER);
         let passed = self.scene.sole().and_then(|sole| self.index(sole)).zip(caller);
         if passed.is_none_or(|(from, to)| !self.feeds(from, to, now)) {
-            self.scene.fill(&self.prompts, parties, heard, |event| self.events.push(event));
+            let remembers = caller.is_some_and(|at| self.legs[at].codec == Codec::Opus);
+            self.scene.fill(&self.prompts, remembers, parties, heard, |event| self.events.push(event));
         } else {
             self.scene.skip();
         }
