@@ -59,7 +59,7 @@ fn a_leg_that_has_gone_on_hold_since_the_alarm_is_not_offered_its_session() {
     script.media(MediaEvent::Alarm { leg: CALLER, kind: AlarmKind::NoRtp });
     script.pass(500);
     let held = format!("{}a=sendonly\r\n", String::from_utf8_lossy(&caller_offer()));
-    script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(held.into_bytes().into()) });
+    script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(held.into()) });
     script.pass(10_000);
     assert!(reinvited(&script.take()).is_empty());
 }
@@ -76,7 +76,7 @@ fn a_far_end_that_hears_nothing_is_asked_at_once_and_its_answer_is_taken() {
     });
     let answer = answer_to(&offer.expect("a re-INVITE"), &["PCMU"]);
     let text = String::from_utf8_lossy(&answer).replace("127.0.0.8", "127.0.0.7");
-    script.sip(AI, SipEvent::Reanswered { sdp: Some(text.into_bytes().into()) });
+    script.sip(AI, SipEvent::Reanswered { sdp: Some(text.into()) });
     let orders = orders(&script.take());
     let moved = orders.iter().any(|order| {
         matches!(order, baton_engine::media::Order::Update { leg: AI, config }
@@ -92,7 +92,7 @@ fn an_offer_that_waits_behind_a_glare_is_written_anew_once_theirs_is_answered() 
         let line = text.lines().find(|line| line.starts_with("o=")).expect("an origin");
         line.split(' ').nth(2).expect("a version").parse().expect("a number")
     };
-    let offers = |actions: &[Action]| -> Vec<bytes::Bytes> {
+    let offers = |actions: &[Action]| -> Vec<baton_signaling::sdp::Description> {
         let offer = |action: &Action| match action {
             Action::Reinvite(CALLER, offer) => Some(offer.clone()),
             _ => None,
@@ -105,7 +105,7 @@ fn an_offer_that_waits_behind_a_glare_is_written_anew_once_theirs_is_answered() 
     assert_eq!(offers(&script.take()).len(), 1);
     // Theirs has crossed ours, which waits for its time (RFC 3261 §14.1); it holds, and so is answered otherwise.
     let held = format!("{}a=sendonly\r\n", String::from_utf8_lossy(&caller_offer()));
-    script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(held.into_bytes().into()) });
+    script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(held.into()) });
     let actions = script.take();
     let answer = actions.iter().find_map(|action| match action {
         Action::Respond { status: 200, sdp, .. } => sdp.clone(),

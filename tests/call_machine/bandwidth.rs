@@ -3,7 +3,7 @@
 use baton_engine::call::*;
 use baton_engine::key::LegId;
 use baton_engine::media::{AlarmKind, MediaEvent, Order, Repair};
-use bytes::Bytes;
+use baton_signaling::sdp::Description;
 
 use crate::driver::*;
 
@@ -25,7 +25,7 @@ fn fmtp(sdp: &[u8]) -> String {
     line.unwrap_or_default().trim_start_matches("a=fmtp:111 ").to_owned()
 }
 
-fn offer_of(actions: &[Action]) -> Bytes {
+fn offer_of(actions: &[Action]) -> Description {
     let offer = |action: &Action| match action {
         Action::Reinvite(_, offer) => Some(offer.clone()),
         _ => None,
@@ -190,7 +190,7 @@ fn a_refusal_beside_one_person_says_nothing_of_the_next() {
 fn a_caller_on_hold_is_asked_when_it_is_back_and_told_by_our_answer_if_that_will_do() {
     let mut script = with_ai_of(on(), "PCMU");
     let offer = |direction: &str| {
-        Bytes::from(format!("{}a={direction}\r\n", String::from_utf8_lossy(&caller_offer())))
+        Description::from(format!("{}a={direction}\r\n", String::from_utf8_lossy(&caller_offer())))
     };
     script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(offer("inactive")) });
     hand_over(&mut script, AGENT, "opus");

@@ -10,7 +10,7 @@ use baton_engine::media::{MediaEvent, Order, Prompt};
 use baton_engine::queue::*;
 use baton_engine::settings::ContextRules;
 use baton_signaling::Time;
-use baton_signaling::sdp::{Capabilities, Codec, Direction, Origin, Security, negotiate};
+use baton_signaling::sdp::{Capabilities, Codec, Description, Direction, Origin, Security, negotiate};
 use bytes::Bytes;
 
 pub(crate) const HOLD: Prompt = Prompt(1);
@@ -66,13 +66,13 @@ pub(crate) fn settings() -> CallSettings {
     }
 }
 
-pub(crate) fn sdp(formats: &str, rest: &str) -> Bytes {
-    Bytes::from(format!(
+pub(crate) fn sdp(formats: &str, rest: &str) -> Description {
+    Description::from(format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.9\r\ns=-\r\nc=IN IP4 127.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n{rest}"
     ))
 }
 
-pub(crate) fn caller_offer() -> Bytes {
+pub(crate) fn caller_offer() -> Description {
     sdp("111 0 8", "a=rtpmap:111 opus/48000/2\r\n")
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn header(name: &str, value: &'static str) -> Header {
 }
 
 /// What a phone with these codecs answers to our offer.
-pub(crate) fn answer_to(offer: &[u8], codecs: &[&str]) -> Bytes {
+pub(crate) fn answer_to(offer: &[u8], codecs: &[&str]) -> Description {
     let phone = Capabilities {
         codecs: codecs.iter().map(|name| Codec::named(name).expect("a codec")).collect(),
         address: ([127, 0, 0, 8], 6000).into(),
@@ -92,7 +92,7 @@ pub(crate) fn answer_to(offer: &[u8], codecs: &[&str]) -> Bytes {
         direction: Direction::SendRecv,
         security: Security::Off,
     };
-    negotiate(offer, &phone, Origin { id: 9, version: 1 }).expect("an agreement").sdp
+    negotiate(offer, &phone, Origin { id: 9, version: 1 }).expect("an agreement").sdp.into()
 }
 
 pub(crate) struct Script {
@@ -118,11 +118,16 @@ pub(crate) struct Checks {
 }
 
 impl Script {
-    pub(crate) fn begin(settings: CallSettings, user: &str, sdp: Option<Bytes>) -> Self {
+    pub(crate) fn begin(settings: CallSettings, user: &str, sdp: Option<Description>) -> Self {
         Self::begin_with(settings, user, sdp, true)
     }
 
-    pub(crate) fn begin_with(settings: CallSettings, user: &str, sdp: Option<Bytes>, grants: bool) -> Self {
+    pub(crate) fn begin_with(
+        settings: CallSettings,
+        user: &str,
+        sdp: Option<Description>,
+        grants: bool,
+    ) -> Self {
         let now = Time::from_secs(1000);
         let incoming = Incoming {
             user: user.to_owned(),

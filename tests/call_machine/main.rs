@@ -9,5 +9,6 @@ mod driver;
 mod ends;
 mod handoffs;
 mod offers;
+mod secured;
 mod setup;
 mod walk;

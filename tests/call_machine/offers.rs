@@ -3,7 +3,7 @@
 use baton_engine::call::*;
 use baton_engine::key::LegId;
 use baton_engine::media::Order;
-use bytes::Bytes;
+use baton_signaling::sdp::Description;
 
 use crate::driver::*;
 
@@ -21,7 +21,7 @@ fn formats(sdp: &[u8]) -> String {
     line(sdp, "m=audio").split("RTP/AVP ").nth(1).expect("a plain audio line").to_owned()
 }
 
-fn answered(actions: &[Action]) -> Bytes {
+fn answered(actions: &[Action]) -> Description {
     let answer = actions.iter().find_map(|action| match action {
         Action::Answer { sdp, .. } => Some(sdp.clone()),
         _ => None,
@@ -31,7 +31,7 @@ fn answered(actions: &[Action]) -> Bytes {
 
 /// A call of this offer whose AI may speak these codecs and answers in the first of `ai`; the AI's offer, our answer
 /// to the caller, and the call.
-fn call(offer: Bytes, allowed: &[&str], ai: &[&str]) -> (Bytes, Bytes, Script) {
+fn call(offer: Description, allowed: &[&str], ai: &[&str]) -> (Description, Description, Script) {
     let mut settings = settings();
     let peer = settings.peers.get_mut("polyai").expect("a peer of the settings");
     peer.codecs = allowed.iter().map(|name| (*name).to_owned()).collect();
@@ -43,7 +43,7 @@ fn call(offer: Bytes, allowed: &[&str], ai: &[&str]) -> (Bytes, Bytes, Script) {
 }
 
 /// The offer to the person whom such a caller is handed to.
-fn offer_to_agent(mut script: Script) -> Bytes {
+fn offer_to_agent(mut script: Script) -> Description {
     script.refer(AI, 1, "<sip:people@127.0.0.1>");
     script.queued_notice("people");
     script.offer(1);

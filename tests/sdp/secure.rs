@@ -335,3 +335,29 @@ fn a_device_that_answers_our_offer_from_where_it_was_or_with_its_key_is_no_other
         assert!(!session.wants_new_key(), "{answer}");
     }
 }
+
+#[test]
+fn a_message_whose_body_holds_a_key_is_printed_without_it() {
+    use baton_signaling::endpoint::{Flow, Transmit, Transport};
+    use baton_signaling::message::{Message, Response};
+    let body = offer("RTP/SAVP", &cm80(KEY_A));
+    let length = body.len();
+    let text = format!(
+        "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\n\
+         Call-ID: x\r\nMax-Forwards: 70\r\nCSeq: 1 INVITE\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    let message = Message::parse(bytes::Bytes::from(text.clone())).expect("a message");
+    let Message::Request(request) = &message else { panic!("an INVITE") };
+    let response = Response {
+        status: 200,
+        reason: "OK".into(),
+        headers: request.headers.clone(),
+        body: request.body.clone(),
+    };
+    let [local, remote] = [5060, 5062].map(|port| ([127, 0, 0, 1], port).into());
+    let flow = Flow { transport: Transport::Udp, local, remote };
+    let transmit = Transmit { flow, bytes: text.into() };
+    for shown in [format!("{message:?}"), format!("{response:?}"), format!("{transmit:?}")] {
+        assert!(shown.contains("inline:masked") && !shown.contains(KEY_A), "{shown}");
+    }
+}

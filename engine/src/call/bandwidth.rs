@@ -52,7 +52,7 @@ impl Call {
         let offer = leg.session.offer(&ours);
         self.counters.bandwidth.asked += 1;
         self.note(now, Moment::BandwidthAsked { leg: id, hz });
-        self.act(Action::Reinvite(id, offer));
+        self.act(Action::Reinvite(id, offer.into()));
     }
 
     /// The rate that a leg's far end is to be told because of `other`, if it is another than it was told, and if this is

@@ -37,7 +37,7 @@ pub struct Incoming {
     /// All its headers.
     pub headers: Vec<Header>,
     /// Its offer; `None`: the caller wants ours.
-    pub sdp: Option<Bytes>,
+    pub sdp: Option<Description>,
     /// Where it came from.
     pub source: SocketAddr,
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use baton_signaling::Time;
 use baton_signaling::message::NameAddr;
-use baton_signaling::sdp::{self, Description, OpusFormat, Origin, Refusal};
+use baton_signaling::sdp::{self, OpusFormat, Origin, Refusal};
 
 use crate::call::call::{Call, Feed, Incoming};
 use crate::call::context::Source;
@@ -42,7 +42,7 @@ impl Call {
         {
             return self.refuse_offer(now, refusal);
         }
-        self.caller_offer = incoming.sdp.map(Description);
+        self.caller_offer = incoming.sdp;
         self.caller_mut().state = LegState::Ringing;
         self.act(Action::Progress(LegId::CALLER, 180));
         self.timers.set(Timer::Refresh, now + REFRESH);
@@ -140,7 +140,7 @@ impl Call {
     fn send_answer(&mut self, now: Time, sdp: Bytes) {
         self.timers.stop(Timer::Refresh);
         self.mark_up(now, LegId::CALLER);
-        self.act(Action::Answer { leg: LegId::CALLER, sdp, headers: Vec::new() });
+        self.act(Action::Answer { leg: LegId::CALLER, sdp: sdp.into(), headers: Vec::new() });
     }
 
     pub(super) fn caller_has_port(&mut self, now: Time) {

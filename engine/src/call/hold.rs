@@ -1,10 +1,8 @@
 //! Offers within a living dialog: hold, resume, a new address. Each side's is answered here by negotiating again; the
 //! other side's dialog is not touched, since the session plays to each what it is to hear.
 
-use bytes::Bytes;
-
 use baton_signaling::Time;
-use baton_signaling::sdp::Negotiated;
+use baton_signaling::sdp::{Description, Negotiated};
 
 use crate::call::call::Call;
 use crate::call::caller::warning;
@@ -14,7 +12,7 @@ use crate::media::Order;
 
 impl Call {
     /// re-INVITE or UPDATE.
-    pub(super) fn offered(&mut self, now: Time, id: LegId, request: RequestKey, sdp: Option<Bytes>) {
+    pub(super) fn offered(&mut self, now: Time, id: LegId, request: RequestKey, sdp: Option<Description>) {
         let ready = self.leg(id).is_some_and(|leg| leg.is_up() && !leg.awaits_answer);
         let Some(ours) = self.capabilities_of(id).filter(|_| ready) else {
             // RFC 3261 §14.2, RFC 3311 §5.2: another offer is still open.
@@ -24,7 +22,7 @@ impl Call {
         match sdp {
             Some(offer) => match leg.session.answer(&offer, &ours) {
                 Ok(answer) => {
-                    self.respond(id, request, 200, Some(answer.sdp), Vec::new());
+                    self.respond(id, request, 200, Some(answer.sdp.into()), Vec::new());
                     self.update_leg(now, id, &answer.media);
                     self.renew_offer(id);
                 }
@@ -38,7 +36,7 @@ impl Call {
             None => {
                 leg.awaits_answer = true;
                 let offer = leg.session.offer(&ours);
-                self.respond(id, request, 200, Some(offer), Vec::new());
+                self.respond(id, request, 200, Some(offer.into()), Vec::new());
             }
         }
     }
@@ -48,14 +46,14 @@ impl Call {
         leg: LegId,
         request: RequestKey,
         status: u16,
-        sdp: Option<Bytes>,
+        sdp: Option<Description>,
         headers: Vec<crate::call::Header>,
     ) {
         self.act(Action::Respond { leg, request, status, sdp, headers });
     }
 
     /// ACK; with the answer if we made the offer.
-    pub(super) fn acked(&mut self, now: Time, id: LegId, sdp: Option<Bytes>) {
+    pub(super) fn acked(&mut self, now: Time, id: LegId, sdp: Option<Description>) {
         let Some(leg) = self.leg_mut(id).filter(|leg| leg.awaits_answer) else { return };
         if id == LegId::CALLER && leg.config.is_none() {
             return self.caller_answered_offer(now, sdp.as_deref());

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use baton_signaling::sdp::Description;
+
 use crate::key::LegId;
 use crate::media::{Measured, MediaEvent, Order};
 use crate::queue::{Notice, QueueRequest};
@@ -67,12 +69,12 @@ pub enum SipEvent {
         /// The status.
         status: u16,
         /// Its SDP, if any.
-        sdp: Option<Bytes>,
+        sdp: Option<Description>,
     },
     /// 2xx to our INVITE. The ACK has been sent. Further 2xx of other forks are acknowledged and ended by the endpoint.
     Answered {
         /// The answer.
-        sdp: Option<Bytes>,
+        sdp: Option<Description>,
         /// All its headers.
         headers: Vec<Header>,
     },
@@ -86,7 +88,7 @@ pub enum SipEvent {
     /// The ACK to our 2xx came, with its SDP if any.
     Acked {
         /// The answer of a far end that sent no offer.
-        sdp: Option<Bytes>,
+        sdp: Option<Description>,
     },
     /// No ACK came for our 2xx within 64·T1 (RFC 3261 §13.3.1.4).
     NotAcked,
@@ -105,7 +107,7 @@ pub enum SipEvent {
         /// To answer with.
         request: RequestKey,
         /// The offer; `None`: the far end asks us for one.
-        sdp: Option<Bytes>,
+        sdp: Option<Description>,
     },
     /// REFER that waits for [`Action::Respond`]; its implicit subscription (RFC 3515) is named by `request` in [`Action::Notify`].
     Refer {
@@ -133,7 +135,7 @@ pub enum SipEvent {
     /// Our re-INVITE was answered.
     Reanswered {
         /// The answer.
-        sdp: Option<Bytes>,
+        sdp: Option<Description>,
     },
     /// Our re-INVITE was refused; the dialog lives on as it was. 491 has been retried by the endpoint (RFC 3261 §14.1).
     Rerefused {
@@ -161,7 +163,7 @@ pub struct Dial {
     /// Headers to add, in order.
     pub headers: Vec<Header>,
     /// Our offer.
-    pub sdp: Bytes,
+    pub sdp: Description,
 }
 
 /// Everything a call can ask for.
@@ -178,7 +180,7 @@ pub enum Action {
         /// The caller's leg.
         leg: LegId,
         /// The answer.
-        sdp: Bytes,
+        sdp: Description,
         /// Headers to add.
         headers: Vec<Header>,
     },
@@ -206,12 +208,12 @@ pub enum Action {
         /// The status.
         status: u16,
         /// SDP, if it answers an offer.
-        sdp: Option<Bytes>,
+        sdp: Option<Description>,
         /// Headers to add.
         headers: Vec<Header>,
     },
     /// Send re-INVITE with this offer.
-    Reinvite(LegId, Bytes),
+    Reinvite(LegId, Description),
     /// Send INFO in the dialog (RFC 6086 calls this use legacy; phones know no other).
     Info {
         /// The leg.

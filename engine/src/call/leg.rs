@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use baton_signaling::Time;
-use baton_signaling::sdp::{Capabilities, LocalSession, Negotiated};
+use baton_signaling::sdp::{Capabilities, Description, LocalSession, Negotiated};
 
 use crate::call::bandwidth::Bandwidth;
 use crate::call::call::Call;
@@ -317,9 +317,9 @@ impl Call {
     }
 
     /// Our first offer on a leg that has its port.
-    pub(super) fn offer_on(&mut self, id: LegId) -> Option<bytes::Bytes> {
+    pub(super) fn offer_on(&mut self, id: LegId) -> Option<Description> {
         let ours = self.capabilities_of(id)?;
-        Some(self.leg_mut(id)?.session.offer(&ours))
+        Some(self.leg_mut(id)?.session.offer(&ours).into())
     }
 
     /// Reads the answer to our offer on a leg.

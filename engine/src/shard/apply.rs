@@ -62,7 +62,7 @@ impl Shard {
             }
             Action::Answer { leg, sdp, headers } => {
                 if let Some(sip) = self.calls.dialog(key, leg) {
-                    self.endpoint.answer(now, sip, headers_from(headers), sdp);
+                    self.endpoint.answer(now, sip, headers_from(headers), sdp.0);
                 }
             }
             Action::Reject { leg, status, reason, headers } => {
@@ -84,12 +84,12 @@ impl Shard {
                 }
             }
             Action::Respond { request, status, sdp, headers, .. } => {
-                let (headers, sdp) = (headers_from(headers), sdp.unwrap_or_default());
+                let (headers, sdp) = (headers_from(headers), sdp.map_or_else(Bytes::new, |sdp| sdp.0));
                 self.endpoint.respond(now, RequestKey(request.0), status, "", headers, sdp);
             }
             Action::Reinvite(leg, sdp) => {
                 if let Some(sip) = self.calls.dialog(key, leg) {
-                    self.endpoint.reinvite(now, sip, Headers::default(), sdp);
+                    self.endpoint.reinvite(now, sip, Headers::default(), sdp.0);
                 }
             }
             Action::Info { leg, content_type, body } => {
@@ -130,7 +130,7 @@ impl Shard {
                 from: Bytes::from(dial.from),
                 flow,
                 headers: headers_from(dial.headers),
-                body: dial.sdp,
+                body: dial.sdp.0,
             },
         );
         self.calls.bind(key, leg, sip);

@@ -4,6 +4,7 @@
 
 use baton_signaling::endpoint::{self, Event, Leg};
 use baton_signaling::message::{Field, Headers, Name, Request, Uri, header};
+use baton_signaling::sdp::Description;
 use bytes::Bytes;
 
 use crate::call::{Failure, Header, Incoming, RequestKey, SipEvent};
@@ -131,17 +132,17 @@ pub(super) fn headers_from(headers: Vec<Header>) -> Headers {
 }
 
 /// The session description of a message: its body, or the part of a multipart body that is one (RFC 5621 §3.1).
-fn sdp_of(headers: &Headers, body: Bytes) -> Option<Bytes> {
+fn sdp_of(headers: &Headers, body: Bytes) -> Option<Description> {
     if body.is_empty() {
         return None;
     }
     let Some(content_type) = headers.value(Field::ContentType) else {
-        return body.starts_with(b"v=").then_some(body);
+        return body.starts_with(b"v=").then(|| body.into());
     };
     if is_type(content_type, b"application/sdp") {
-        Some(body)
+        Some(body.into())
     } else if is_type(content_type, b"multipart/") {
-        multipart_sdp(content_type, &body)
+        multipart_sdp(content_type, &body).map(Description)
     } else {
         None
     }
@@ -188,8 +189,8 @@ mod tests {
     #[test]
     fn the_sdp_of_a_message_is_its_body_by_type() {
         let body = Bytes::from_static(b"v=0\r\n");
-        assert_eq!(sdp_of(&typed("Application/SDP"), body.clone()), Some(body.clone()));
-        assert_eq!(sdp_of(&Headers::default(), body.clone()), Some(body.clone()));
+        assert_eq!(sdp_of(&typed("Application/SDP"), body.clone()), Some(body.clone().into()));
+        assert_eq!(sdp_of(&Headers::default(), body.clone()), Some(body.clone().into()));
         assert_eq!(sdp_of(&typed("application/dtmf-relay"), body), None);
         assert_eq!(sdp_of(&typed("application/sdp"), Bytes::new()), None);
     }
@@ -201,7 +202,7 @@ mod tests {
                     v=0\r\ns=-\r\n--xx--\r\n";
         assert_eq!(
             sdp_of(&headers, Bytes::from_static(body.as_bytes())),
-            Some(Bytes::from_static(b"v=0\r\ns=-"))
+            Some(Bytes::from_static(b"v=0\r\ns=-").into())
         );
         assert_eq!(sdp_of(&headers, Bytes::from_static(b"--xx\r\n\r\n--xx--")), None);
         assert_eq!(sdp_of(&typed("multipart/mixed"), Bytes::from_static(b"--\r\n")), None);

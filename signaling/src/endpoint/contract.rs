@@ -2,11 +2,13 @@
 //!
 //! Leaves out: what any of it leads to (`endpoint/`), and how messages look (`message/`).
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use crate::message::{Headers, Request, Response};
+use crate::sdp::masked;
 
 /// One INVITE dialog of this endpoint, from the INVITE on; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,12 +41,19 @@ pub struct Flow {
 }
 
 /// Bytes to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Transmit {
     /// On which flow.
     pub flow: Flow,
     /// The whole message.
     pub bytes: Bytes,
+}
+
+impl fmt::Debug for Transmit {
+    /// A body may hold keys (RFC 4568): it is shown without them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transmit").field("flow", &self.flow).field("bytes", &masked(&self.bytes)).finish()
+    }
 }
 
 /// Why a request of ours has no good answer.
@@ -104,7 +113,7 @@ pub enum Event {
 }
 
 /// A new INVITE of ours.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Invite {
     /// The Request-URI and To.
     pub uri: Bytes,
@@ -116,4 +125,13 @@ pub struct Invite {
     pub headers: Headers,
     /// The offer.
     pub body: Bytes,
+}
+
+impl fmt::Debug for Invite {
+    /// A body may hold keys (RFC 4568): it is shown without them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Invite");
+        shown.field("uri", &self.uri).field("from", &self.from).field("flow", &self.flow);
+        shown.field("headers", &self.headers).field("body", &masked(&self.body)).finish()
+    }
 }

@@ -24,7 +24,11 @@ pub use parse::{Fault, ParseError};
 pub use scan::SyntaxError;
 pub use uri::{Host, SipUri, TelUri, Uri};
 
+use std::fmt;
+
 use bytes::Bytes;
+
+use crate::sdp::masked;
 
 /// A SIP message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +40,7 @@ pub enum Message {
 }
 
 /// A SIP request (RFC 3261 §7.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// What is asked.
     pub method: Method,
@@ -49,7 +53,7 @@ pub struct Request {
 }
 
 /// A SIP response (RFC 3261 §7.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// 100–699.
     pub status: u16,
@@ -59,6 +63,24 @@ pub struct Response {
     pub headers: Headers,
     /// The body; Content-Length is written from it.
     pub body: Bytes,
+}
+
+impl fmt::Debug for Request {
+    /// A body may hold keys (RFC 4568): it is shown without them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Request");
+        shown.field("method", &self.method).field("uri", &self.uri).field("headers", &self.headers);
+        shown.field("body", &masked(&self.body)).finish()
+    }
+}
+
+impl fmt::Debug for Response {
+    /// A body may hold keys (RFC 4568): it is shown without them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Response");
+        shown.field("status", &self.status).field("reason", &self.reason).field("headers", &self.headers);
+        shown.field("body", &masked(&self.body)).finish()
+    }
 }
 
 impl Message {

@@ -5,6 +5,7 @@
 //! is as safe as the signalling it travels in. It leaves out key derivation and packets, which are the engine's.
 
 use std::fmt;
+use std::ops::Deref;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -294,7 +295,8 @@ pub fn masked(sdp: &[u8]) -> String {
     shown
 }
 
-/// A description that is kept. It may hold a key, so it is printed and serialised masked.
+/// A description that is kept or handed on. It may hold a key, so it is printed and serialised masked: what is read back
+/// is that of a stream whose keys are lost.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct Description(pub Bytes);
@@ -308,6 +310,20 @@ impl fmt::Debug for Description {
 impl Serialize for Description {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&masked(&self.0))
+    }
+}
+
+impl Deref for Description {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Bytes> for Description {
+    fn from(text: Bytes) -> Self {
+        Self(text)
     }
 }
 
