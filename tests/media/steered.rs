@@ -82,3 +82,42 @@ fn the_far_ends_bit_rate_and_its_constancy_are_kept() {
     let payloads = payloads(&mut constant);
     assert!(payloads.iter().all(|payload| payload.len() == payloads[0].len()));
 }
+
+#[test]
+fn what_an_encoder_is_told_is_seen_in_its_figures_and_its_changes_are_counted() {
+    let mut world = call(Limits { fec: true, ..Limits::default() });
+    let steering = |world: &World| world.session.stats(CALLER).expect("a leg").steering;
+    let calm = steering(&world);
+    assert!(calm.working && !calm.fec);
+    assert_eq!((calm.loss_percent, calm.steps), (0, [0; 4]));
+    report(&mut world, 13);
+    let lossy = steering(&world);
+    assert_eq!((lossy.fec, lossy.loss_percent, lossy.steps), (true, 7, [1, 0, 1, 0]));
+    (0..12).for_each(|_| report(&mut world, 0));
+    let after = steering(&world);
+    assert_eq!((after.fec, after.loss_percent, &after.steps[..2]), (false, 0, &[1, 1][..]));
+    let config = LegConfig {
+        limits: Limits { bitrate_max: Some(8_000), fec: true, ..Limits::default() },
+        ..world.config(CALLER)
+    };
+    world.order(Order::Update { leg: CALLER, config });
+    assert_eq!(steering(&world).steps[3], 1, "the bit rate");
+    assert!(!world.session.stats(AI).expect("a leg").steering.working, "nothing is steered in G.711");
+}
+
+#[test]
+fn frames_of_hold_audio_are_counted_by_whether_they_were_made_for_all_or_for_one() {
+    for (limits, shared) in
+        [(Limits::default(), true), (Limits { bitrate_max: Some(8_000), ..Limits::default() }, false)]
+    {
+        let mut world = call(limits);
+        // The person on the other side is silent for a while: hold audio begins in silence.
+        world.phone_mut(AI).speaks = false;
+        world.run(2000);
+        world.order(Order::Park { tail: None, hold: HOLD });
+        world.run(1000);
+        let frames = world.session.stats(CALLER).expect("a leg").prompt_frames;
+        let of_this = frames[usize::from(!shared)];
+        assert!((45..=52).contains(&of_this) && frames[usize::from(shared)] <= 5, "{shared} {frames:?}");
+    }
+}

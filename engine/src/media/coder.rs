@@ -11,7 +11,7 @@ use baton_codecs::opus::{OpusDecoder, OpusEncoder, Settings, Toc, carries_copy, 
 use baton_codecs::{CodecError, Decoder, Encoder, Rate};
 
 use super::spare::Spare;
-use super::steer::Steer;
+use super::steer::{Steer, Steering};
 use super::{Limits, Payload, SessionParams};
 
 /// Samples of a whole tick of 20 ms.
@@ -100,8 +100,14 @@ impl Codec {
             Self::G711(law) => SoundEncoder::G711(G711Encoder::new(law)),
             Self::Opus => {
                 let settings = settings(params, limits);
-                let steer = Steer::default();
-                SoundEncoder::Opus(OpusMouth { spare: spare.clone(), encoder: None, settings, limits, steer })
+                SoundEncoder::Opus(OpusMouth {
+                    spare: spare.clone(),
+                    encoder: None,
+                    settings,
+                    limits,
+                    steer: Steer::default(),
+                    steering: Steering::default(),
+                })
             }
         }
     }
@@ -256,8 +262,8 @@ impl SoundEncoder {
     /// Works with this complexity (0–10) from the next frame on; one out of range changes nothing.
     pub(crate) fn set_complexity(&mut self, complexity: u8) {
         if let Self::Opus(mouth) = self {
-            mouth.settings.complexity = complexity.min(10);
-            mouth.follow();
+            let complexity = complexity.min(10);
+            mouth.follow(Settings { complexity, ..mouth.settings });
         }
     }
 
@@ -274,7 +280,7 @@ impl SoundEncoder {
     pub(crate) fn told_loss(&mut self, fraction_lost: u8) {
         if let Self::Opus(mouth) = self {
             mouth.steer.handle(fraction_lost);
-            mouth.follow();
+            mouth.follow(mouth.settings);
         }
     }
 
@@ -282,14 +288,22 @@ impl SoundEncoder {
     pub(crate) fn limit(&mut self, params: &SessionParams, limits: Limits) {
         if let Self::Opus(mouth) = self {
             let complexity = mouth.settings.complexity;
-            (mouth.settings, mouth.limits) = (Settings { complexity, ..settings(params, limits) }, limits);
-            mouth.follow();
+            mouth.limits = limits;
+            mouth.follow(Settings { complexity, ..settings(params, limits) });
         }
     }
 
     /// Whether this payload says no more than that silence goes on, and need not be sent (RFC 6716 §2.1.9).
     pub(crate) fn may_leave_out(&self, payload: &[u8]) -> bool {
         matches!(self, Self::Opus(mouth) if mouth.settings.dtx) && is_silence(payload)
+    }
+
+    /// How it is steered; nothing is to be steered in G.711.
+    pub(crate) fn steering(&self) -> Steering {
+        match self {
+            Self::G711(_) => Steering::default(),
+            Self::Opus(mouth) => Steering { working: mouth.encoder.is_some(), ..mouth.steering },
+        }
     }
 
     /// How an Opus encoder is set, made or not.
@@ -320,6 +334,7 @@ pub(crate) struct OpusMouth {
     settings: Settings,
     limits: Limits,
     steer: Steer,
+    steering: Steering,
 }
 
 impl OpusMouth {
@@ -330,10 +345,12 @@ impl OpusMouth {
         self.encoder.as_mut().ok_or(CodecError::NoOpus)
     }
 
-    /// Takes over what the line and the far end want.
-    fn follow(&mut self) {
-        let expected = self.steer.expectation(self.settings.bitrate, self.limits.fec);
-        (self.settings.fec, self.settings.loss_percent) = (expected.fec, expected.loss_percent);
+    /// Takes over these settings, and what the line and the far end want.
+    fn follow(&mut self, settings: Settings) {
+        let expected = self.steer.expectation(settings.bitrate, self.limits.fec);
+        let settings = Settings { fec: expected.fec, loss_percent: expected.loss_percent, ..settings };
+        self.steering.count(&self.settings, &settings);
+        self.settings = settings;
         if let Some(encoder) = &mut self.encoder {
             encoder.set(self.settings).expect("the settings are kept within their ranges");
         }

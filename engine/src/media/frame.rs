@@ -12,6 +12,7 @@ use baton_codecs::fade::{Ramp, is_faint, mix};
 use super::coder::{Codec, FADE_SAMPLES, SoundEncoder, TICK_SAMPLES_MAX};
 use super::past::Past;
 use super::prompt::Played;
+use super::steer::Steering;
 use super::{Limits, Prompts, SessionParams};
 
 /// Frames of silence through the encoder after which silence is sent without it: its own have become like those.
@@ -93,6 +94,8 @@ pub(crate) struct Framer {
     past: Past,
     /// Frames that went through the encoder.
     pub(crate) encoded: u64,
+    /// Frames of prompts: of those made once for all calls, and encoded here.
+    pub(crate) prompt_frames: [u64; 2],
 }
 
 impl Framer {
@@ -108,7 +111,13 @@ impl Framer {
             leaving: false,
             past: Past::new(),
             encoded: 0,
+            prompt_frames: [0; 2],
         }
+    }
+
+    /// How its encoder is steered.
+    pub(crate) fn steering(&self) -> Steering {
+        self.encoder.steering()
     }
 
     pub(crate) fn encoder(&mut self) -> &mut SoundEncoder {
@@ -160,7 +169,9 @@ impl Framer {
         prompts: &Prompts,
         payload: &mut [u8],
     ) -> usize {
+        let prompt = matches!(content, Content::Prompt(_));
         if let Some(length) = self.share(sound.len(), content, ptime_ms, prompts, payload) {
+            self.prompt_frames[0] += u64::from(prompt);
             return length;
         }
         if self.codec == Codec::Opus {
@@ -172,6 +183,7 @@ impl Framer {
             return 0;
         };
         self.encoded += 1;
+        self.prompt_frames[1] += u64::from(prompt);
         let silent = sound.iter().all(|sample| *sample == 0);
         self.silent = if silent { self.silent.saturating_add(1) } else { 0 };
         self.faint = is_faint(sound);

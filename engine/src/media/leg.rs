@@ -370,6 +370,8 @@ impl Leg {
             far_jitter_ms: self.reports.far_jitter as f32 * 1000.0 / self.codec.clock() as f32,
             round_trip_ms: self.reports.round_trip_ms,
             remote: self.latch.remote(),
+            steering: self.outgoing.framer.steering(),
+            prompt_frames: self.outgoing.framer.prompt_frames,
         }
     }
 }

@@ -41,5 +41,6 @@ pub use prompt::{PROMPT_SECONDS_MAX, PromptError, Prompts};
 pub use secure::SrtpFaults;
 pub use segment::{Measured, Segment};
 pub use session::{Counters, Lane, LegStats, Session, SessionParams, Sink};
+pub use steer::Steering;
 pub use transcoding::CODEC_NAMES;
 pub use watch::AlarmKind;

@@ -168,7 +168,9 @@ impl Outgoing {
         {
             self.time = last.end;
         }
+        let prompt_frames = self.framer.prompt_frames;
         (self.codec, self.framer) = (codec, Framer::new(codec, encoder));
+        self.framer.prompt_frames = prompt_frames;
         self.pause();
     }
 

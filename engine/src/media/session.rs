@@ -21,6 +21,7 @@ use super::ring::PAYLOAD_BYTES_MAX;
 use super::scene::Scene;
 use super::secure::SrtpFaults;
 use super::segment::Parts;
+use super::steer::Steering;
 use super::talk::ResponseGap;
 use super::watching::{look, looks_loud};
 use super::{Digits, Dtmf, LegConfig, MediaEvent, Order, Prompts};
@@ -157,6 +158,10 @@ pub struct LegStats {
     pub round_trip_ms: Option<f32>,
     /// Where packets are sent to.
     pub remote: Option<SocketAddr>,
+    /// How our Opus encoder for the leg is steered.
+    pub steering: Steering,
+    /// Frames of prompts sent to it: of those made once for all calls, and encoded for it alone.
+    pub prompt_frames: [u64; 2],
 }
 
 /// Legs at once, those on their way out included: caller, AI, a person, and one more of each kind of overlap.

@@ -4,6 +4,8 @@
 //! so they are made only where they are used: by a far end that said so, on a line that loses, at a bit rate that
 //! leaves room for them.
 
+use baton_codecs::opus::Settings;
+
 /// Share lost, in 256ths, from which copies pay: 1 %.
 const ON: f32 = 2.56;
 /// And below which they no longer do: half a percent.
@@ -23,6 +25,36 @@ pub(crate) struct Expectation {
     pub(crate) fec: bool,
     /// Share of packets that will be lost, in percent.
     pub(crate) loss_percent: u8,
+}
+
+/// How an Opus encoder is steered, and how often that has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Steering {
+    /// There is an encoder at work: `fec` and `loss_percent` are its own.
+    pub working: bool,
+    /// Copies of lost frames are made.
+    pub fec: bool,
+    /// Share of packets that are expected to be lost, in percent.
+    pub loss_percent: u8,
+    /// Changes, by [`Steering::STEPS`].
+    pub steps: [u64; 4],
+}
+
+impl Steering {
+    /// What can change: copies on, copies off, the expected loss, the bit rate.
+    pub const STEPS: [&'static str; 4] = ["fec_on", "fec_off", "expected_loss", "bitrate"];
+
+    /// Takes over what the encoder is told from now on.
+    pub(crate) fn count(&mut self, before: &Settings, after: &Settings) {
+        (self.fec, self.loss_percent) = (after.fec, after.loss_percent);
+        let changes = [
+            after.fec && !before.fec,
+            before.fec && !after.fec,
+            before.loss_percent != after.loss_percent,
+            before.bitrate != after.bitrate,
+        ];
+        self.steps.iter_mut().zip(changes).for_each(|(sum, changed)| *sum += u64::from(changed));
+    }
 }
 
 /// Follows one far end's reports.

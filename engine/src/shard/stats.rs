@@ -4,7 +4,7 @@ use baton_signaling::Time;
 use baton_signaling::endpoint::Counters;
 
 use super::{Lateness, PortCounts, Refusal, Shard};
-use crate::media::{CODEC_NAMES, LegStats, Session, SrtpFaults};
+use crate::media::{CODEC_NAMES, LegStats, Session, SrtpFaults, Steering};
 
 /// A shard in figures: sums since its start, and what it holds at the moment.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +84,14 @@ pub struct MediaTotals {
     pub legs: u64,
     /// Sum of what their jitter buffers aim at, in milliseconds.
     pub target_ms: u64,
+    /// Frames of prompts: of those made once for all calls, and encoded for one.
+    pub prompt_frames: [u64; 2],
+    /// Changes of how Opus encoders are steered, by [`Steering::STEPS`].
+    pub steering_steps: [u64; Steering::STEPS.len()],
+    /// Opus encoders at work at the moment that make no copies of lost frames, and that do.
+    pub opus_encoders: [u64; 2],
+    /// Sum of the loss that they expect, in percent.
+    pub opus_loss_percent: u64,
     /// Streams that are decoded and encoded anew at the moment: from a codec of [`CODEC_NAMES`] to another.
     pub transcoders: [[u64; CODEC_NAMES.len()]; CODEC_NAMES.len()],
 }
@@ -110,6 +118,18 @@ impl MediaTotals {
         self.stretched += leg.stretched;
         self.underruns += leg.underruns;
         self.overruns += leg.overruns;
+        self.prompt_frames.iter_mut().zip(leg.prompt_frames).for_each(|(sum, count)| *sum += count);
+        self.steering_steps.iter_mut().zip(leg.steering.steps).for_each(|(sum, count)| *sum += count);
+    }
+
+    fn add_living(&mut self, leg: LegStats) {
+        self.add_leg(leg);
+        self.legs += 1;
+        self.target_ms += u64::from(leg.target_ms);
+        if leg.steering.working {
+            self.opus_encoders[usize::from(leg.steering.fec)] += 1;
+            self.opus_loss_percent += u64::from(leg.steering.loss_percent);
+        }
     }
 }
 
@@ -147,9 +167,7 @@ impl Shard {
                 media.transcoders[from][to] += 1;
             }
             for stats in entry.legs().filter_map(|leg| entry.session.stats(leg)) {
-                media.add_leg(stats);
-                media.legs += 1;
-                media.target_ms += u64::from(stats.target_ms);
+                media.add_living(stats);
             }
         }
         ShardStats {

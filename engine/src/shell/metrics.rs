@@ -182,6 +182,10 @@ fn describe_streams() {
     counter!("baton_rtp_stray_total", "Packets to a port that was nobody's.");
     counter!("baton_rtp_dropped_total", "Packets for which the outbox had no slot.");
     counter!("baton_rtp_unsent_total", "Packets that the system would not send.");
+    counter!("baton_prompt_frames_total", "Frames of hold audio and announcements, by where they came from.");
+    gauge!("baton_opus_encoders", "Opus encoders at work, by whether they make copies of lost frames.");
+    gauge!("baton_opus_expected_loss_ratio", "Loss that a shard's Opus encoders expect, on average.");
+    counter!("baton_opus_steering_total", "Changes of how Opus encoders are steered, by what changed.");
     gauge!("baton_jitter_buffer_depth_seconds", "What a shard's jitter buffers aim at, on average.");
     counter!("baton_jitter_buffer_concealed_frames_total", "Frames made up.");
     counter!("baton_jitter_buffer_fec_recovered_frames_total", "Lost frames restored from copies of them.");

@@ -6,7 +6,7 @@ use baton_signaling::endpoint::{Counters, Rejected, Responses};
 use metrics::{Gauge, Histogram, counter, gauge, histogram};
 
 use super::{Part, Rising};
-use crate::media::CODEC_NAMES;
+use crate::media::{CODEC_NAMES, Steering};
 use crate::rtp::srtp::Fault;
 use crate::shard::{LATENESS_MICROS, Lateness, Refusal, ShardStats};
 use crate::shell::inbox::InboxCounts;
@@ -193,6 +193,10 @@ struct MediaMetrics {
     legs: Part,
     depth: Part,
     transcoders: [[Part; CODEC_NAMES.len()]; CODEC_NAMES.len()],
+    prompt_frames: [Rising; 2],
+    steering: [Rising; Steering::STEPS.len()],
+    encoders: [Part; 2],
+    expected_loss: Part,
 }
 
 /// The counters that are one sum each, in the order in which `MediaMetrics::publish` sets them.
@@ -228,6 +232,12 @@ impl MediaMetrics {
             legs: Part::new(gauge!("baton_media_legs_active")),
             // An average cannot be summed over shards: each has its own.
             depth: Part::new(gauge!("baton_jitter_buffer_depth_seconds", "shard" => index.to_string())),
+            prompt_frames: ["shared", "encoded"]
+                .map(|source| Rising::new(counter!("baton_prompt_frames_total", "source" => source))),
+            steering: Steering::STEPS
+                .map(|step| Rising::new(counter!("baton_opus_steering_total", "step" => step))),
+            encoders: ["off", "on"].map(|fec| Part::new(gauge!("baton_opus_encoders", "fec" => fec))),
+            expected_loss: Part::new(gauge!("baton_opus_expected_loss_ratio", "shard" => index.to_string())),
             transcoders: CODEC_NAMES.map(|from| {
                 CODEC_NAMES.map(|to| Part::new(gauge!("baton_transcoders", "from" => from, "to" => to)))
             }),
@@ -260,6 +270,11 @@ impl MediaMetrics {
         self.legs.set(media.legs as f64);
         let transcoders = self.transcoders.iter_mut().flatten().zip(media.transcoders.iter().flatten());
         transcoders.for_each(|(part, &count)| part.set(count as f64));
+        self.prompt_frames.iter_mut().zip(media.prompt_frames).for_each(|(rising, sum)| rising.set(sum));
+        self.steering.iter_mut().zip(media.steering_steps).for_each(|(rising, sum)| rising.set(sum));
+        self.encoders.iter_mut().zip(media.opus_encoders).for_each(|(part, count)| part.set(count as f64));
+        let encoders: u64 = media.opus_encoders.iter().sum();
+        self.expected_loss.set(media.opus_loss_percent as f64 / 1e2 / encoders.max(1) as f64);
         self.depth.set(media.target_ms as f64 / 1e3 / media.legs.max(1) as f64);
     }
 }
