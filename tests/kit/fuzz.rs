@@ -115,7 +115,9 @@ pub fn sdp(data: &[u8]) {
         let lines: Vec<&str> = text.split_terminator("\r\n").collect();
         let fits = |line: &&str| line.as_bytes().get(1) == Some(&b'=') && !line.contains(['\r', '\n', '\0']);
         assert!(lines.iter().all(fits), "a line of an answer is none: {text:?}");
-        assert!(lines.iter().any(|line| line.starts_with("m=audio ")), "an answer without sound: {text:?}");
+        // The offer's own spelling is kept: types of media are compared without case (RFC 6838 §4.2).
+        let is_sound = |line: &str| line.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("m=audio "));
+        assert!(lines.iter().any(|line| is_sound(line)), "an answer without sound: {text:?}");
     }
     let _ = read_answer(&make_offer(&ours, origin), data);
 }
