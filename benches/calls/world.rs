@@ -338,6 +338,7 @@ impl World {
             flow: phone.flow(self.node),
             headers,
             body,
+            credentials: None,
         };
         self.calls[number].invited = now();
         let leg = phone.endpoint.invite(time, invite);

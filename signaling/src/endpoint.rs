@@ -9,6 +9,7 @@
 mod answering;
 mod callee;
 mod caller;
+mod challenged;
 mod config;
 mod contract;
 mod deadlines;

@@ -3,6 +3,7 @@
 //!
 //! What it leaves out: sockets, DNS, runtimes, and any knowledge of codecs or media.
 
+pub mod auth;
 mod dialog;
 pub mod endpoint;
 pub mod limits;

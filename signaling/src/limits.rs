@@ -72,3 +72,12 @@ pub const FORKS_ENDED: usize = 16;
 
 /// How long the subscription of a REFER of ours is believed at the most, whatever its NOTIFY says.
 pub const WATCH_MAX: Duration = Duration::from_secs(3600);
+
+/// Realms whose challenges one dialog, or one request, answers: the far end and a few proxies on the way.
+pub const REALMS_PER_DIALOG: usize = 4;
+
+/// How long a nonce of ours may be used; then its user is challenged anew, which costs a round trip and no password.
+pub const NONCE_LIFE: Duration = Duration::from_secs(300);
+
+/// Nonces in use whose counts are kept: some 100 octets each. Beyond it the oldest are stale before their time.
+pub const NONCES_KEPT: usize = 10_000;

@@ -4,6 +4,7 @@
 //! derived reader would stop at the first. It reads no file and no environment; both are handed in. A machine is
 //! given the few values it needs, not these structs.
 
+mod auth;
 mod cross;
 mod document;
 mod flow;
@@ -19,6 +20,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 
+pub use auth::Auth;
 pub use flow::{Answer, Budget, ContextRules, Flow, Handoff, OnAiFailure};
 pub use node::{Http, Limits, Listen, Media, Ports, Sip, Timers, Transport};
 pub use peer::{DtmfRule, JitterMs, Peer, Repair, Srtp};

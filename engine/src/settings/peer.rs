@@ -4,6 +4,7 @@ use baton_signaling::sdp::Codec;
 
 use crate::limits::PEER_URIS_MAX;
 
+use super::auth::{self, Auth};
 use super::document::{Found, Table};
 use super::value::{self, Network, Secret};
 
@@ -38,6 +39,9 @@ pub struct Peer {
     pub refer_to: Vec<String>,
     /// `dtmf`: how digits travel to and from it: `"auto"` (default), `"rfc4733"`, `"info"`, `"inband"`.
     pub dtmf: DtmfRule,
+    /// `auth`: how we answer its challenges (RFC 7616), as `{ username = "baton", password = "${PASSWORD}" }`. Default: not
+    /// at all.
+    pub auth: Option<Auth>,
 }
 
 /// How digits travel to and from a peer. Whatever the rule, a telephone-event that was agreed and an INFO that came are
@@ -132,6 +136,7 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
         calls_per_second: table.integer("calls_per_second", 1..=100_000).map(|found| found.value),
         refer_to: read_refer_to(table),
         dtmf: read_dtmf(table),
+        auth: auth::read_auth(table),
     };
     read_later(table);
     table.finish();
@@ -236,12 +241,6 @@ fn read_refer_to(table: &Table<'_>) -> Vec<String> {
 
 /// Keys of the contract whose feature is not there.
 fn read_later(table: &Table<'_>) {
-    if let Some(auth) = table.table_if("auth") {
-        auth.required("username");
-        auth.required("password");
-        auth.finish();
-        table.later(&auth.at, "digest authentication");
-    }
     if let Some(challenge) = table.table_if("challenge") {
         challenge.required("realm");
         challenge.table("users").pairs();

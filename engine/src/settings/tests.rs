@@ -219,8 +219,6 @@ fn keys_of_things_to_come_are_refused_by_name() {
         assert_fault(from, to, &format!("{field}: not supported yet: {what}"));
     };
     let peer = "name = \"web\"";
-    let auth = "name = \"web\"\nauth = { username = \"a\", password = \"b\" }";
-    later(peer, auth, "peers[0].auth", "digest authentication");
     let challenge = "name = \"web\"\nchallenge = { realm = \"a\", users = { a = \"b\" } }";
     later(peer, challenge, "peers[0].challenge", "digest authentication");
     let expires = "name = \"web\"\nsession_expires = 1800";
@@ -462,6 +460,18 @@ fn headers_patterns_uris_and_sounds_are_checked() {
         "sip:desk@192.0.2.2:5080",
         "queues[0].agents[1].uri: is in this queue twice",
     );
+}
+
+#[test]
+fn credentials_are_checked_and_their_password_is_not_shown() {
+    let auth = |text: &str| format!("name = \"web\"\nauth = {{ {text} }}");
+    assert_fault("name = \"web\"", &auth("username = \"a\""), "peers[0].auth: `password` is missing");
+    let control = "peers[0].auth.username: holds a line end or another control character";
+    assert_fault("name = \"web\"", &auth("username = \"a\\n\", password = \"b\""), control);
+    let good = SMALL.replacen("name = \"web\"", &auth("username = \"a\", password = \"${TOKEN}\""), 1);
+    let settings = read(&good).unwrap();
+    assert_eq!(settings.peers[0].auth.as_ref().unwrap().password.expose(), "hunter2");
+    assert!(!format!("{settings:?}").contains("hunter2"));
 }
 
 #[test]

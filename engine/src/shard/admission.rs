@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use baton_signaling::Time;
+use baton_signaling::auth::Credentials;
 
 /// From whom calls are taken, and how many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct AdmissionPeer {
     pub calls: Option<usize>,
     /// Its new calls in a second, if limited.
     pub calls_per_second: Option<u32>,
+    /// How its challenges to our requests are answered.
+    pub credentials: Option<Credentials>,
 }
 
 /// A network by address and prefix length (RFC 4632).
@@ -189,6 +192,11 @@ impl Gate {
     /// The name of a peer.
     pub fn name(&self, peer: PeerIndex) -> &str {
         &self.settings.peers[peer.0].name
+    }
+
+    /// How challenges of the peer of this name are answered, if they are.
+    pub fn credentials(&self, name: &str) -> Option<Credentials> {
+        self.settings.peers.iter().find(|peer| peer.name == name)?.credentials.clone()
     }
 
     /// Calls that are in.

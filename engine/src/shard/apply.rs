@@ -131,6 +131,7 @@ impl Shard {
                 flow,
                 headers: headers_from(dial.headers),
                 body: dial.sdp.0,
+                credentials: self.gate.credentials(&dial.peer),
             },
         );
         self.calls.bind(key, leg, sip);

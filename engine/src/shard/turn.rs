@@ -235,7 +235,9 @@ impl Shard {
         let slot = self.sessions.insert(key, session);
         self.calls.insert(key, peer, slot);
         self.calls.bind(key, LegId::CALLER, leg);
-        let incoming = incoming(self.gate.name(peer), flow, request);
+        let name = self.gate.name(peer);
+        self.endpoint.set_credentials(leg, self.gate.credentials(name));
+        let incoming = incoming(name, flow, request);
         let keys = self.keys.split();
         if io.start(NewCall { key, id, seed, keys, incoming }) {
             return Ok(());

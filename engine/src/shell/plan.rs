@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_signaling::auth::Credentials;
 use bytes::Bytes;
 
 use crate::call::{
@@ -195,12 +196,18 @@ fn admission(settings: &Settings) -> AdmissionSettings {
         from: peer.from.iter().map(network).collect(),
         calls: peer.calls.and_then(|calls| usize::try_from(calls).ok()),
         calls_per_second: peer.calls_per_second,
+        credentials: peer.auth.as_ref().map(credentials),
     };
     AdmissionSettings {
         calls: usize::try_from(settings.limits.calls).unwrap_or(usize::MAX),
         calls_per_second: settings.limits.calls_per_second,
         peers: settings.peers.iter().map(peer).collect(),
     }
+}
+
+fn credentials(auth: &settings::Auth) -> Credentials {
+    let password = baton_signaling::auth::Secret::new(auth.password.expose());
+    Credentials { username: auth.username.clone(), password }
 }
 
 /// What a call needs of the settings.

@@ -35,6 +35,7 @@ impl Endpoint {
         let mut state = LegState::new(Phase::Calling(client), call_id, tag);
         state.owns_call_id = true;
         self.add_leg(leg, state);
+        self.set_credentials(leg, invite.credentials);
         leg
     }
 
@@ -190,7 +191,9 @@ impl Endpoint {
     /// Sends the ACK to a 2xx and keeps it to be sent again.
     pub(super) fn acknowledge(&mut self, id: u64, tag: Bytes, dialog: &Dialog, cseq: u32) {
         let flow = dialog.flow();
-        let wire = self.send_ack(flow, dialog.request(Method::Ack, cseq));
+        let mut ack = dialog.request(Method::Ack, cseq);
+        self.authorize_ack(id, &mut ack);
+        let wire = self.send_ack(flow, ack);
         if let Some(entry) = self.table.clients.get_mut(&id) {
             // Own octets: a slice would keep the response's datagram alive.
             entry.acks.push((Bytes::copy_from_slice(&tag), flow, wire));
@@ -200,6 +203,9 @@ impl Endpoint {
 
     /// A request of ours has its outcome, other than the 2xx of an INVITE.
     pub(super) fn conclude(&mut self, now: Time, id: u64, outcome: Outcome) {
+        if self.answer_challenge(now, id, &outcome) {
+            return;
+        }
         let Some(entry) = self.table.clients.get(&id) else { return };
         match entry.purpose {
             Purpose::Invite(leg) => self.conclude_invite(now, leg, outcome),

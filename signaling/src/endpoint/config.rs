@@ -134,6 +134,10 @@ pub struct Counters {
     pub oversized_requests_sent: u64,
     /// 2xx to our INVITE from a second fork, acknowledged and ended.
     pub forks_ended: u64,
+    /// Requests of ours sent again with an answer to a 401 or 407.
+    pub challenges_answered: u64,
+    /// Requests of ours whose challenge had been answered before, or cannot be: the credentials are wrong.
+    pub challenges_failed: u64,
     /// Commands that the leg's state left nothing to do for.
     pub commands_ignored: u64,
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::auth::Credentials;
 use crate::message::{Headers, Request, Response};
 use crate::sdp::masked;
 
@@ -82,7 +83,7 @@ pub enum Event {
     Progress { leg: Leg, response: Response },
     /// 2xx to our INVITE; ACK has been sent (and is sent again to each repeat).
     Answered { leg: Leg, response: Response },
-    /// Our INVITE failed; the leg is over.
+    /// Our INVITE failed, a challenge that its credentials could not answer included; the leg is over.
     Refused { leg: Leg, failure: Failure, response: Option<Response> },
     /// ACK to our 2xx, of the first INVITE or of a re-INVITE.
     Acked { leg: Leg, request: Request },
@@ -125,6 +126,8 @@ pub struct Invite {
     pub headers: Headers,
     /// The offer.
     pub body: Bytes,
+    /// How 401 and 407 to it, and to later requests of the leg, are answered (RFC 3261 §22.2); none: not at all.
+    pub credentials: Option<Credentials>,
 }
 
 impl fmt::Debug for Invite {
@@ -132,6 +135,7 @@ impl fmt::Debug for Invite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Invite");
         shown.field("uri", &self.uri).field("from", &self.from).field("flow", &self.flow);
-        shown.field("headers", &self.headers).field("body", &masked(&self.body)).finish()
+        shown.field("headers", &self.headers).field("body", &masked(&self.body));
+        shown.field("credentials", &self.credentials).finish()
     }
 }

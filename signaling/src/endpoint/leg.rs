@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Flow, RequestKey};
 use crate::Time;
+use crate::auth::Authenticator;
 use crate::dialog::Dialog;
 use crate::earliest;
 use crate::message::Headers;
@@ -38,6 +39,8 @@ pub(super) struct LegState {
     pub(super) watches: Vec<Watch>,
     /// When an INVITE of ours that was cancelled or outlived its call is given up (§9.1).
     pub(super) give_up: Option<Time>,
+    /// How challenges to our requests are answered (§22.2).
+    pub(super) authenticator: Option<Box<Authenticator>>,
 }
 
 /// How far an INVITE dialog has come.
@@ -113,6 +116,7 @@ impl LegState {
             subscriptions: Vec::new(),
             watches: Vec::new(),
             give_up: None,
+            authenticator: None,
         }
     }
 

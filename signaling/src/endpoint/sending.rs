@@ -6,6 +6,7 @@ use super::deadlines::Owner;
 use super::table::{ClientEntry, ClientMachine, Purpose};
 use super::{Counters, Endpoint, Failure, Flow, Transmit, Transport};
 use crate::Time;
+use crate::auth::Tries;
 use crate::limits;
 use crate::message::{CSeq, Field, Headers, Host, Method, Request, Response, SipUri, Uri, Via};
 use crate::transaction::key::ClientKey;
@@ -16,7 +17,14 @@ pub(super) type Outcome = Result<Response, (Failure, Option<Response>)>;
 
 impl Endpoint {
     /// Sends a request in a transaction of its own; its number.
-    pub(super) fn send_request(&mut self, now: Time, flow: Flow, request: Request, purpose: Purpose) -> u64 {
+    pub(super) fn send_request(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        mut request: Request,
+        purpose: Purpose,
+    ) -> u64 {
+        self.authorize(purpose, &mut request);
         let branch = self.random.token("z9hG4bK");
         self.send_branch(now, flow, request, purpose, &branch)
     }
@@ -50,8 +58,8 @@ impl Endpoint {
         request.body = Bytes::new();
         let request = is_invite.then(|| Box::new(request));
         self.deadlines.set(Owner::Client(id), machine.poll_timeout());
-        self.table
-            .add_client(id, ClientEntry { machine, key, flow, wire, purpose, request, acks: Vec::new() });
+        let (acks, tries) = (Vec::new(), Tries::default());
+        self.table.add_client(id, ClientEntry { machine, key, flow, wire, purpose, request, acks, tries });
         id
     }
 

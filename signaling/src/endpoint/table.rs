@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Flow, Leg, RequestKey};
 use crate::Time;
+use crate::auth::Tries;
 use crate::message::Request;
 use crate::transaction::key::{ClientKey, MergeKey, ServerKey};
 use crate::transaction::{Client, InviteClient, InviteServer, Output, Server};
@@ -24,6 +25,8 @@ pub(super) struct ClientEntry {
     pub(super) request: Option<Box<Request>>,
     /// The ACKs sent, each with the To tag it is for, to be sent again.
     pub(super) acks: Vec<(Bytes, Flow, Bytes)>,
+    /// The challenges it has answered.
+    pub(super) tries: Tries,
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 mod call;
 mod chaos;
+mod digest;
 mod glare;
 mod loss;
 mod raw;

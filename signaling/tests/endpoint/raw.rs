@@ -212,6 +212,7 @@ fn two_200s_of_two_forks_are_both_acknowledged_and_the_second_is_ended() {
             flow: raw_flow(BOB),
             headers: Headers::new(),
             body: Bytes::from_static(b"v=0\r\n"),
+            credentials: None,
         },
     );
     world.run_ms(20);

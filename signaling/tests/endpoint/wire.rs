@@ -84,6 +84,7 @@ impl World {
             flow: flow(ALICE, BOB),
             headers: Headers::new(),
             body: Bytes::from_static(b"v=0\r\n"),
+            credentials: None,
         };
         let (alice, now) = self.alice();
         let leg = alice.invite(now, invite);

@@ -192,6 +192,7 @@ impl Line {
                         flow: self.flow(at),
                         headers: added,
                         body: self.sdp(),
+                        credentials: None,
                     },
                 ));
             }

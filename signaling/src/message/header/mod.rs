@@ -3,6 +3,7 @@
 
 pub mod content_type;
 pub mod cseq;
+pub mod digest;
 pub mod event;
 pub mod name;
 pub mod name_addr;
@@ -15,6 +16,7 @@ pub mod warning;
 
 pub use content_type::ContentType;
 pub use cseq::CSeq;
+pub use digest::{Authorization, Challenge};
 pub use event::{Event, SubscriptionState, Substate};
 pub use name::{Field, Name};
 pub use name_addr::NameAddr;
