@@ -1,6 +1,8 @@
 //! How much the pure machines hold at most, each number with its reason. What happens at a limit is written, counted and
 //! tested where it is met. Limits of sockets and mailboxes are the shell's own.
 
+use std::time::Duration;
+
 /// Most entries of a call's context: more than any peer's budget, few enough for thousands of calls.
 pub const CONTEXT_ENTRIES_MAX: usize = 64;
 /// Longest value in a context, in bytes: the largest budget that the settings allow.
@@ -10,5 +12,22 @@ pub const CONTEXT_NAME_BYTES_MAX: usize = 64;
 
 /// Most addresses of a peer: each silent one costs a caller `timers.ai_provisional`.
 pub const PEER_URIS_MAX: usize = 8;
+/// Most names and passwords of one peer's `challenge`: more belong into a registrar's database.
+pub const USERS_MAX: usize = 1000;
+/// Realms that one 401 asks for: each is two headers.
+pub const REALMS_ASKED_MAX: usize = 4;
+/// Wrong passwords from one address within [`PASSWORDS_WITHIN`] until it is banned: more than slips, too few to guess.
+pub const PASSWORDS_MAX: u32 = 5;
+/// See [`PASSWORDS_MAX`].
+pub const PASSWORDS_WITHIN: Duration = Duration::from_secs(60);
+/// Refusals and challenges of one unknown address within [`REFUSALS_WITHIN`], less those that led to a call, until it is
+/// banned: phones try thrice, scanners hundreds of times.
+pub const REFUSALS_MAX: u32 = 30;
+/// See [`REFUSALS_MAX`].
+pub const REFUSALS_WITHIN: Duration = Duration::from_secs(10);
+/// How long an address is not listened to: long enough to make guessing useless, short enough for a phone put right.
+pub const BAN: Duration = Duration::from_secs(300);
+/// Addresses whose refusals are remembered, some 100 bytes each; beyond it the oldest is forgotten, its ban with it.
+pub const OFFENDERS_MAX: usize = 10_000;
 /// Most faults that are told of one settings file: text that is no TOML at all must not print itself line by line.
 pub const SETTINGS_ISSUES_MAX: usize = 100;

@@ -98,7 +98,12 @@ fn invite(n: usize) -> (Flow, Result<Message, ParseError>) {
 fn shard() -> Shard {
     let everyone = Network { address: [0, 0, 0, 0].into(), prefix: 0 };
     let peer = AdmissionPeer { name: "peer".to_owned(), from: vec![everyone], ..AdmissionPeer::default() };
-    let door = AdmissionSettings { calls: 100, calls_per_second: 100, peers: vec![peer] };
+    let door = AdmissionSettings {
+        calls: 100,
+        calls_per_second: 100,
+        peers: vec![peer],
+        ..AdmissionSettings::default()
+    };
     let params = ShardParams {
         index: 0,
         shards: 1,
@@ -108,7 +113,7 @@ fn shard() -> Shard {
         endpoint: EndpointConfig::default(),
         session: SessionParams::default(),
     };
-    Shard::new(params, Arc::new(Gate::new(door)), Rc::new(Prompts::new()))
+    Shard::new(params, Arc::new(Gate::new(door, [9; 32])), Rc::new(Prompts::new()))
 }
 
 /// A call between two phones, bridged on the shard without a call's machine.

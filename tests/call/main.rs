@@ -10,6 +10,7 @@ mod bandwidth;
 mod bye_handoff;
 mod caller_gone;
 mod crowd;
+mod digest;
 mod escape;
 mod hold;
 mod main_path;

@@ -155,7 +155,7 @@ pub struct Node {
 impl Node {
     /// A node without calls.
     pub fn new(settings: NodeSettings) -> Self {
-        let gate = Arc::new(Gate::new(settings.admission));
+        let gate = Arc::new(Gate::new(settings.admission, [9; 32]));
         Self {
             shard: Shard::new(settings.shard, gate.clone(), settings.prompts),
             gate,

@@ -26,6 +26,7 @@ pub(super) fn check(root: &Table<'_>, parts: &Parts<'_>) {
     names(root, "flow", parts.flows.iter().map(|flow| (flow.name.value.as_str(), &flow.name.at)));
     ports(root, parts);
     networks(root, parts.peers);
+    users(root, parts.peers);
     for queue in parts.queues {
         queue_references(root, queue, parts);
     }
@@ -68,6 +69,21 @@ fn networks(root: &Table<'_>, peers: &[Found<Peer>]) {
                     &at,
                     format!("{address}/{prefix} lies within `from` of peer \"{name}\", which comes first"),
                 );
+            }
+        }
+    }
+}
+
+/// A user of one realm is one peer's: by its name alone nobody could tell whose it is.
+fn users(root: &Table<'_>, peers: &[Found<Peer>]) {
+    let mut owners: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for (index, peer) in peers.iter().enumerate() {
+        let Some(challenge) = &peer.value.challenge else { continue };
+        for (user, _) in &challenge.users {
+            let owner = owners.entry((&challenge.realm, user)).or_insert(&peer.value.name);
+            if *owner != peer.value.name {
+                let at = At { field: format!("peers[{index}].challenge.users.{user}"), ..peer.at.clone() };
+                root.note(&at, format!("is a user of peer \"{owner}\" in the same realm"));
             }
         }
     }

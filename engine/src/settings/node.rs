@@ -13,6 +13,18 @@ pub struct Sip {
     /// `advertise`: the address written into Contact and Via where it is not the one listened on (behind NAT, or
     /// listening on all). Default: none.
     pub advertise: Option<IpAddr>,
+    /// `unknown`: what callers get whom no peer knows: `"403"` (default) or `"silence"`, no answer at all.
+    pub unknown: Unknown,
+}
+
+/// What callers get whom no peer knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unknown {
+    /// 403.
+    #[default]
+    Forbidden,
+    /// Nothing.
+    Silence,
 }
 
 /// One address to receive SIP at.
@@ -150,8 +162,10 @@ pub(super) fn read_sip(root: &Table<'_>) -> Found<Sip> {
         tls.finish();
         table.later(&tls.at, "TLS");
     }
+    let words = [("403", Unknown::Forbidden), ("silence", Unknown::Silence)];
+    let unknown = table.choice("unknown", &words).map(|found| found.value).unwrap_or_default();
     table.finish();
-    Found { value: Sip { listen, advertise }, at: table.at }
+    Found { value: Sip { listen, advertise, unknown }, at: table.at }
 }
 
 fn read_listen(table: &Table<'_>, list: &[Found<String>], advertise: Option<IpAddr>) -> Vec<Listen> {

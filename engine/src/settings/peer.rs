@@ -4,7 +4,7 @@ use baton_signaling::sdp::Codec;
 
 use crate::limits::PEER_URIS_MAX;
 
-use super::auth::{self, Auth};
+use super::auth::{self, Auth, Challenge};
 use super::document::{Found, Table};
 use super::value::{self, Network, Secret};
 
@@ -42,6 +42,9 @@ pub struct Peer {
     /// `auth`: how we answer its challenges (RFC 7616), as `{ username = "baton", password = "${PASSWORD}" }`. Default: not
     /// at all.
     pub auth: Option<Auth>,
+    /// `challenge`: whom we ask for a password, and which, as `{ realm = "baton.example", users = { name = "${PASSWORD}" } }`:
+    /// who calls from `from` or, where that is not given, from anywhere. Default: nobody.
+    pub challenge: Option<Challenge>,
 }
 
 /// How digits travel to and from a peer. Whatever the rule, a telephone-event that was agreed and an INFO that came are
@@ -137,6 +140,7 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
         refer_to: read_refer_to(table),
         dtmf: read_dtmf(table),
         auth: auth::read_auth(table),
+        challenge: auth::read_challenge(table),
     };
     read_later(table);
     table.finish();
@@ -241,12 +245,6 @@ fn read_refer_to(table: &Table<'_>) -> Vec<String> {
 
 /// Keys of the contract whose feature is not there.
 fn read_later(table: &Table<'_>) {
-    if let Some(challenge) = table.table_if("challenge") {
-        challenge.required("realm");
-        challenge.table("users").pairs();
-        challenge.finish();
-        table.later(&challenge.at, "digest authentication");
-    }
     if let Some(found) = table.integer("session_expires", 0..=86_400)
         && found.value != 0
     {

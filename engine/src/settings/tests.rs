@@ -219,8 +219,6 @@ fn keys_of_things_to_come_are_refused_by_name() {
         assert_fault(from, to, &format!("{field}: not supported yet: {what}"));
     };
     let peer = "name = \"web\"";
-    let challenge = "name = \"web\"\nchallenge = { realm = \"a\", users = { a = \"b\" } }";
-    later(peer, challenge, "peers[0].challenge", "digest authentication");
     let expires = "name = \"web\"\nsession_expires = 1800";
     later(peer, expires, "peers[0].session_expires", "session timers of our own; only 0");
     let queue = "queue = \"people\"\n";
@@ -472,6 +470,22 @@ fn credentials_are_checked_and_their_password_is_not_shown() {
     let settings = read(&good).unwrap();
     assert_eq!(settings.peers[0].auth.as_ref().unwrap().password.expose(), "hunter2");
     assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn challenges_are_checked_and_no_two_peers_share_a_user() {
+    let asked = |name: &str, text: &str| format!("name = \"{name}\"\nchallenge = {{ {text} }}");
+    let users = "peers[0].challenge.users: must hold 1 to 1000 names, each with its password";
+    assert_fault("name = \"web\"", &asked("web", "realm = \"r\""), users);
+    let realm = "peers[0].challenge: `realm` is missing";
+    assert_fault("name = \"web\"", &asked("web", "users = { a = \"b\" }"), realm);
+    let empty = "peers[0].challenge.users.a: must not be empty";
+    assert_fault("name = \"web\"", &asked("web", "realm = \"r\", users = { a = \"\" }"), empty);
+    let text = SMALL.replacen("name = \"web\"", &asked("web", "realm = \"r\", users = { a = \"b\" }"), 1);
+    let twice = text.replacen("name = \"ai\"", &asked("ai", "realm = \"r\", users = { a = \"c\" }"), 1);
+    let shared = "peers[1].challenge.users.a: is a user of peer \"web\" in the same realm";
+    assert_eq!(faults_of(&twice), [shared]);
+    assert_section_fault("[sip]\nunknown = \"404\"", "sip.unknown: must be \"403\" or \"silence\"");
 }
 
 #[test]

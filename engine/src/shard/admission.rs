@@ -5,9 +5,13 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use baton_signaling::Time;
 use baton_signaling::auth::Credentials;
+use baton_signaling::message::{Field, Request};
+
+use super::guard::{Challenge, Denied, Guard, GuardCounts, Unknown};
 
 /// From whom calls are taken, and how many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct AdmissionSettings {
     pub calls: usize,
     /// New calls in a second.
     pub calls_per_second: u32,
+    /// What becomes of callers whom no peer knows.
+    pub unknown: Unknown,
     /// Peers, in the order in which they are tried.
     pub peers: Vec<AdmissionPeer>,
 }
@@ -33,6 +39,8 @@ pub struct AdmissionPeer {
     pub calls_per_second: Option<u32>,
     /// How its challenges to our requests are answered.
     pub credentials: Option<Credentials>,
+    /// Its users, who are asked for their password: those who call from its addresses or, if it has none, from anywhere.
+    pub challenge: Option<Challenge>,
 }
 
 /// A network by address and prefix length (RFC 4632).
@@ -67,6 +75,8 @@ pub enum Refusal {
     Draining,
     /// No peer of ours has this address: 403.
     UnknownPeer,
+    /// Wrong passwords, too often: 403.
+    Password,
     /// `limits.calls`: 503.
     Calls,
     /// `limits.calls_per_second`: 503.
@@ -83,9 +93,10 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order in which they are counted.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Draining,
         Self::UnknownPeer,
+        Self::Password,
         Self::Calls,
         Self::Rate,
         Self::PeerCalls,
@@ -97,7 +108,7 @@ impl Refusal {
     /// The SIP status it is answered with.
     pub const fn status(self) -> u16 {
         match self {
-            Self::UnknownPeer => 403,
+            Self::UnknownPeer | Self::Password => 403,
             _ => 503,
         }
     }
@@ -105,7 +116,7 @@ impl Refusal {
     /// Seconds in Retry-After, if another try has a chance.
     pub const fn retry_after(self) -> Option<u32> {
         match self {
-            Self::UnknownPeer => None,
+            Self::UnknownPeer | Self::Password => None,
             // A burst is over in the next second; calls that end take longer; a node that drains does not come back soon.
             Self::Rate | Self::PeerRate => Some(1),
             Self::Calls | Self::PeerCalls | Self::Load | Self::Overload => Some(5),
@@ -118,6 +129,7 @@ impl Refusal {
         match self {
             Self::Draining => "draining",
             Self::UnknownPeer => "unknown_peer",
+            Self::Password => "password",
             Self::Calls => "calls",
             Self::Rate => "rate",
             Self::PeerCalls => "peer_calls",
@@ -140,11 +152,12 @@ pub struct Gate {
     active: AtomicUsize,
     rate: Rate,
     peers: Vec<(AtomicUsize, Rate)>,
+    guard: Mutex<Guard>,
 }
 
 impl Gate {
-    /// An open door.
-    pub fn new(settings: AdmissionSettings) -> Self {
+    /// An open door. From `secret`, which must be entropy, come the challenges of those who have to prove who they are.
+    pub fn new(settings: AdmissionSettings, secret: [u8; 32]) -> Self {
         let peers = settings.peers.iter().map(|_| <(AtomicUsize, Rate)>::default()).collect();
         Self {
             settings,
@@ -152,18 +165,80 @@ impl Gate {
             active: AtomicUsize::new(0),
             rate: Rate::default(),
             peers,
+            guard: Mutex::new(Guard::new(secret)),
         }
     }
 
     /// Lets a call of `source` in, or says why not. Each call let in is to [`Gate::leave`].
-    pub fn enter(&self, now: Time, source: IpAddr) -> Result<PeerIndex, Refusal> {
+    ///
+    /// # Errors
+    /// The refusal, or the challenges that the caller is to answer first.
+    pub fn enter(&self, now: Time, source: IpAddr, request: &Request) -> Result<PeerIndex, Denied> {
         if self.is_draining() {
-            return Err(Refusal::Draining);
+            return Err(Refusal::Draining.into());
         }
-        let ours = |address| {
-            self.settings.peers.iter().position(|peer| peer.from.iter().any(|net| net.contains(address)))
+        let index = self.identify(now, source, request)?;
+        Ok(self.count_in(now, index)?)
+    }
+
+    /// Whether a request is to get no answer at all: its sender is nobody's address, it belongs to no dialog, and the
+    /// sender is banned, or nobody unknown is answered. `None`: what has come is no request that could be read.
+    pub fn ignores(&self, now: Time, source: IpAddr, request: Option<&Request>) -> bool {
+        // Dialogs are trusted: their tags cannot be guessed.
+        let within = |request: &Request| request.headers.to().is_ok_and(|to| to.tag().is_some());
+        if self.known(source).is_some() || request.is_some_and(within) {
+            return false;
+        }
+        // Whoever could come in by a password has to be asked for it.
+        let silent = self.settings.unknown == Unknown::Silence && self.strangers().next().is_none();
+        let agent = request.and_then(|request| request.headers.value(Field::UserAgent));
+        self.guard().ignores(now, source, agent.map(|agent| &agent[..]), silent)
+    }
+
+    /// Which peer a caller is, by its address or by the password of one of its users.
+    fn identify(&self, now: Time, source: IpAddr, request: &Request) -> Result<usize, Denied> {
+        let challenge = |at: usize| Some((at, self.settings.peers[at].challenge.as_ref()?));
+        if let Some(at) = self.known(source) {
+            return match challenge(at) {
+                Some(asked) => self.guard().prove(now, source, request, std::iter::once(asked)),
+                None => Ok(at),
+            };
+        }
+        let mut guard = self.guard();
+        let found = match self.strangers().next() {
+            Some(_) => guard.prove(now, source, request, self.strangers()),
+            None => Err(Refusal::UnknownPeer.into()),
         };
-        let index = ours(source).ok_or(Refusal::UnknownPeer)?;
+        if found.is_err() {
+            guard.refused(now, source);
+        }
+        found
+    }
+
+    /// The peer that has this address.
+    fn known(&self, source: IpAddr) -> Option<usize> {
+        self.settings.peers.iter().position(|peer| peer.from.iter().any(|net| net.contains(source)))
+    }
+
+    /// The peers whose users may call from anywhere.
+    fn strangers(&self) -> impl Iterator<Item = (usize, &Challenge)> + Clone {
+        let peers = self.settings.peers.iter().enumerate();
+        peers
+            .filter(|(_, peer)| peer.from.is_empty())
+            .filter_map(|(at, peer)| Some((at, peer.challenge.as_ref()?)))
+    }
+
+    fn guard(&self) -> MutexGuard<'_, Guard> {
+        // What a panic has left behind is a count too few at the most.
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was asked of callers, and who is banned.
+    pub fn guard_counts(&self, now: Time) -> GuardCounts {
+        self.guard().counts(now)
+    }
+
+    fn count_in(&self, now: Time, index: usize) -> Result<PeerIndex, Refusal> {
         let (peer, (active, rate)) = (&self.settings.peers[index], &self.peers[index]);
         // The peer's own limits first: a call they refuse must not use up the node's.
         if peer.calls.is_some_and(|limit| active.load(Ordering::Relaxed) >= limit) {
@@ -234,6 +309,8 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
+    use baton_signaling::message::Method;
+
     use super::*;
 
     fn network(text: &str, prefix: u8) -> Network {
@@ -245,7 +322,14 @@ mod tests {
     }
 
     fn gate(calls: usize, per_second: u32, peers: Vec<AdmissionPeer>) -> Gate {
-        Gate::new(AdmissionSettings { calls, calls_per_second: per_second, peers })
+        Gate::new(
+            AdmissionSettings { calls, calls_per_second: per_second, peers, ..Default::default() },
+            [1; 32],
+        )
+    }
+
+    fn enter(gate: &Gate, now: Time, source: IpAddr) -> Result<PeerIndex, Denied> {
+        gate.enter(now, source, &Request::new(Method::Invite, "sip:x"))
     }
 
     const ANN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));
@@ -264,20 +348,20 @@ mod tests {
     #[test]
     fn an_unknown_source_is_forbidden() {
         let gate = gate(9, 9, vec![peer("ann", "127.0.0.1")]);
-        let refused = gate.enter(Time::ZERO, "127.0.0.2".parse().unwrap());
-        assert_eq!(refused, Err(Refusal::UnknownPeer));
+        let refused = enter(&gate, Time::ZERO, "127.0.0.2".parse().unwrap());
+        assert_eq!(refused, Err(Refusal::UnknownPeer.into()));
         assert_eq!(Refusal::UnknownPeer.status(), 403);
-        let peer = gate.enter(Time::ZERO, ANN).unwrap();
+        let peer = enter(&gate, Time::ZERO, ANN).unwrap();
         assert_eq!(gate.name(peer), "ann");
     }
 
     #[test]
     fn calls_at_once_are_limited_until_one_leaves() {
         let gate = gate(1, 9, vec![peer("ann", "127.0.0.1")]);
-        let first = gate.enter(Time::ZERO, ANN).unwrap();
-        assert_eq!(gate.enter(Time::ZERO, ANN), Err(Refusal::Calls));
+        let first = enter(&gate, Time::ZERO, ANN).unwrap();
+        assert_eq!(enter(&gate, Time::ZERO, ANN), Err(Refusal::Calls.into()));
         gate.leave(first);
-        assert!(gate.enter(Time::ZERO, ANN).is_ok());
+        assert!(enter(&gate, Time::ZERO, ANN).is_ok());
         assert_eq!(gate.active(), 1);
     }
 
@@ -285,7 +369,7 @@ mod tests {
     fn calls_per_second_are_limited_until_the_next_second() {
         let gate = gate(9, 2, vec![peer("ann", "127.0.0.1")]);
         let tries: Vec<bool> =
-            [0, 999, 999, 1_000].map(|millis| gate.enter(Time::from_millis(millis), ANN).is_ok()).to_vec();
+            [0, 999, 999, 1_000].map(|millis| enter(&gate, Time::from_millis(millis), ANN).is_ok()).to_vec();
         assert_eq!(tries, [true, true, false, true]);
     }
 
@@ -294,16 +378,16 @@ mod tests {
         let mut ann = peer("ann", "127.0.0.1");
         (ann.calls, ann.calls_per_second) = (Some(1), Some(5));
         let gate = gate(9, 2, vec![ann, peer("bob", "127.0.0.2")]);
-        assert!(gate.enter(Time::ZERO, ANN).is_ok());
-        assert_eq!(gate.enter(Time::ZERO, ANN), Err(Refusal::PeerCalls));
-        assert!(gate.enter(Time::ZERO, "127.0.0.2".parse().unwrap()).is_ok());
+        assert!(enter(&gate, Time::ZERO, ANN).is_ok());
+        assert_eq!(enter(&gate, Time::ZERO, ANN), Err(Refusal::PeerCalls.into()));
+        assert!(enter(&gate, Time::ZERO, "127.0.0.2".parse().unwrap()).is_ok());
     }
 
     #[test]
     fn nobody_comes_in_while_the_node_drains() {
         let gate = gate(9, 9, vec![peer("ann", "127.0.0.1")]);
         gate.drain();
-        assert_eq!(gate.enter(Time::ZERO, ANN), Err(Refusal::Draining));
+        assert_eq!(enter(&gate, Time::ZERO, ANN), Err(Refusal::Draining.into()));
         assert_eq!(Refusal::Draining.retry_after(), Some(60));
     }
 }

@@ -7,6 +7,7 @@
 mod admission;
 mod apply;
 mod calls;
+mod guard;
 mod io;
 mod load;
 mod outbox;
@@ -30,6 +31,7 @@ use baton_signaling::{Random, Time};
 
 pub use admission::{AdmissionPeer, AdmissionSettings, Gate, Network, PeerIndex, Refusal};
 pub use apply::Applied;
+pub use guard::{Ban, Challenge, Denied, GuardCounts, Unknown};
 pub use io::{Datagram, Io, NewCall, OwnerGone};
 pub use outbox::{OUTBOX_PACKETS, Outbox, PACKET_BYTES, Packet};
 pub use pace::Rest;

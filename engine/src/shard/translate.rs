@@ -114,10 +114,12 @@ fn user_of(uri: &Bytes) -> String {
     user.map(|user| String::from_utf8_lossy(&user).into_owned()).unwrap_or_default()
 }
 
-/// All headers, in order.
+/// All headers, in order, but for answers to our challenges, which are nobody else's business.
 fn headers_of(headers: &Headers) -> Vec<Header> {
     let name = |name: &Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
-    headers.iter().map(|header| (name(&header.name), header.value.clone())).collect()
+    let secret = |name: &Name| matches!(name.field(), Some(Field::Authorization | Field::ProxyAuthorization));
+    let shown = headers.iter().filter(|header| !secret(&header.name));
+    shown.map(|header| (name(&header.name), header.value.clone())).collect()
 }
 
 /// Headers to be sent. A name that is no token is left out; a value is cleaned of what would end its line.

@@ -7,12 +7,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use baton_signaling::endpoint::{Event, Flow, Leg};
-use baton_signaling::message::{Headers, Message, ParseError, Request};
+use baton_signaling::message::{Field, Headers, Message, ParseError, Request};
 use baton_signaling::{Time, earliest};
+use bytes::Bytes;
 
 use super::sessions::{Out, Panicked};
 use super::translate::{incoming, translate};
-use super::{Datagram, Io, NewCall, OwnerGone, Refusal, Rest, Shard};
+use super::{Datagram, Denied, Io, NewCall, OwnerGone, Refusal, Rest, Shard};
 use crate::call::Input;
 use crate::key::{CallKey, LegId};
 use crate::media::Session;
@@ -170,6 +171,14 @@ impl Shard {
 
     /// A panic over one message costs that message; its transaction ends by its timers.
     fn handle_message(&mut self, now: Time, flow: Flow, message: Result<Message, ParseError>) {
+        let ignored = match &message {
+            Ok(Message::Response(_)) => false,
+            Ok(Message::Request(request)) => self.gate.ignores(now, flow.remote.ip(), Some(request)),
+            Err(_) => self.gate.ignores(now, flow.remote.ip(), None),
+        };
+        if ignored {
+            return;
+        }
         let endpoint = &mut self.endpoint;
         let walked = catch_unwind(AssertUnwindSafe(|| match message {
             Ok(message) => endpoint.handle_message(now, flow, message),
@@ -197,8 +206,10 @@ impl Shard {
 
     fn handle_event(&mut self, now: Time, event: Event, io: &mut impl Io) {
         if let Event::Incoming { leg, flow, request } = event {
-            if let Err(refusal) = self.admit(now, leg, flow, request, io) {
-                self.refuse(now, leg, refusal);
+            match self.admit(now, leg, flow, request, io) {
+                Ok(()) => {}
+                Err(Denied::Refused(refusal)) => self.refuse(now, leg, refusal),
+                Err(Denied::Challenged(values)) => self.challenge(now, leg, values),
             }
             return;
         }
@@ -223,11 +234,11 @@ impl Shard {
         flow: Flow,
         request: Request,
         io: &mut impl Io,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Denied> {
         if self.load.is_full() {
-            return Err(Refusal::Load);
+            return Err(Refusal::Load.into());
         }
-        let peer = self.gate.enter(now, flow.remote.ip())?;
+        let peer = self.gate.enter(now, flow.remote.ip(), &request)?;
         let key = self.calls.next_key(self.index);
         let id = format!("{:016x}{:016x}", self.random.draw(), self.random.draw());
         let seed = self.random.draw();
@@ -245,7 +256,7 @@ impl Shard {
         // The refusal that follows ends the dialog.
         self.calls.close(key, LegId::CALLER);
         self.remove(now, key, io);
-        Err(Refusal::Overload)
+        Err(Refusal::Overload.into())
     }
 
     fn refuse(&mut self, now: Time, leg: Leg, refusal: Refusal) {
@@ -255,6 +266,13 @@ impl Shard {
             headers.push("Retry-After", seconds.to_string());
         }
         self.endpoint.reject(now, leg, refusal.status(), "", headers);
+    }
+
+    /// Asks a caller for its password (RFC 3261 §22.2).
+    fn challenge(&mut self, now: Time, leg: Leg, values: Vec<Bytes>) {
+        let mut headers = Headers::default();
+        values.into_iter().for_each(|value| headers.push(Field::WwwAuthenticate, value));
+        self.endpoint.reject(now, leg, 401, "", headers);
     }
 
     fn deliver(&mut self, now: Time, key: CallKey, input: Input, io: &mut impl Io) {
@@ -286,14 +304,12 @@ mod tests {
     use std::rc::Rc;
     use std::sync::Arc;
 
-    use baton_signaling::endpoint::{EndpointConfig, Transmit, Transport};
-    use bytes::Bytes;
-
     use super::*;
     use crate::call::KeySource;
     use crate::media::{Prompts, SessionParams};
     use crate::shard::wheel::{SLOT, TICK};
     use crate::shard::{AdmissionSettings, Gate, Outbox, Pair, ShardParams};
+    use baton_signaling::endpoint::{EndpointConfig, Transmit, Transport};
 
     /// A world in which nothing comes but requests, without end.
     #[derive(Default)]
@@ -358,8 +374,8 @@ mod tests {
             endpoint: EndpointConfig::default(),
             session: SessionParams::default(),
         };
-        let door = AdmissionSettings { calls: 1, calls_per_second: 1, peers: Vec::new() };
-        let mut shard = Shard::new(params, Arc::new(Gate::new(door)), Rc::new(Prompts::new()));
+        let door = AdmissionSettings { calls: 1, calls_per_second: 1, ..AdmissionSettings::default() };
+        let mut shard = Shard::new(params, Arc::new(Gate::new(door, [1; 32])), Rc::new(Prompts::new()));
         // A session in each slot of the wheel; that there is none behind it does not matter to the wheel.
         (0..10).for_each(|session| shard.wheel.add(Time::ZERO, session));
         let (late, mut io, mut turns) = (Time::ZERO + TICK - SLOT / 2, Flood::default(), 0);

@@ -160,6 +160,11 @@ fn describe() {
     counter!("baton_ports_exhausted_total", "How often no port pair was ready, or none could be opened.");
     gauge!("baton_draining", "1 while the node drains.");
     counter!("baton_admission_rejected_total", "New calls refused, by reason.");
+    counter!("baton_auth_total", "Callers asked for their password, and their answers by result.");
+    counter!("baton_auth_answers_total", "Challenges of peers to our requests: answered, or in vain.");
+    counter!("baton_sip_bans_total", "Addresses that were banned for a while, by reason.");
+    counter!("baton_sip_ignored_total", "SIP requests of nobody we know that got no answer.");
+    gauge!("baton_sip_banned", "Addresses that are banned.");
     counter!("baton_calls_stuck_total", "Calls ended because they missed their deadline.");
     counter!("baton_actors_died_total", "Call actors that died.");
     counter!("baton_mailbox_overflows_total", "Calls ended because their mailbox was full.");

@@ -124,7 +124,7 @@ impl Node {
             .map_err(|error| StartError::Bind { address: plan.http, error })?;
         let addresses = NodeAddresses { sip: sip.addresses().collect(), http: page.local_addr()? };
         let rendered = metrics::install();
-        let gate = Arc::new(Gate::new(plan.admission.clone()));
+        let gate = Arc::new(Gate::new(plan.admission.clone(), secret().map_err(io::Error::other)?));
         let supervisor = SupervisorActor::start(clock, NodeMetrics::new(gate.clone()));
         let queues = QueueActor::start(clock, plan.queues.clone());
         let shared = Shared { clock, settings: plan.call.clone(), queues, supervisor };

@@ -17,7 +17,7 @@ use crate::call::{
 use crate::media::{Dtmf, JitterMs, Prompt, PromptError, Prompts, Repair, SessionParams};
 use crate::queue::QueuesSettings;
 use crate::settings::{self, Settings, Sound};
-use crate::shard::{AdmissionPeer, AdmissionSettings, Network};
+use crate::shard::{AdmissionPeer, AdmissionSettings, Challenge, Network, Unknown};
 
 /// The hold audio and the announcement that the program brings along: 8 kHz, mono.
 const HOLD: &[u8] = include_bytes!("../../assets/audio/hold.wav");
@@ -197,12 +197,24 @@ fn admission(settings: &Settings) -> AdmissionSettings {
         calls: peer.calls.and_then(|calls| usize::try_from(calls).ok()),
         calls_per_second: peer.calls_per_second,
         credentials: peer.auth.as_ref().map(credentials),
+        challenge: peer.challenge.as_ref().map(challenge),
     };
     AdmissionSettings {
         calls: usize::try_from(settings.limits.calls).unwrap_or(usize::MAX),
         calls_per_second: settings.limits.calls_per_second,
+        unknown: match settings.sip.unknown {
+            settings::Unknown::Forbidden => Unknown::Forbidden,
+            settings::Unknown::Silence => Unknown::Silence,
+        },
         peers: settings.peers.iter().map(peer).collect(),
     }
+}
+
+fn challenge(asked: &settings::Challenge) -> Challenge {
+    let user = |(name, password): &(String, settings::Secret)| {
+        (name.clone(), baton_signaling::auth::Secret::new(password.expose()))
+    };
+    Challenge { realm: asked.realm.clone(), users: asked.users.iter().map(user).collect() }
 }
 
 fn credentials(auth: &settings::Auth) -> Credentials {

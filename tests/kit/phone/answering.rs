@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use baton_signaling::Time;
 
 use super::resend::What;
-use super::{Do, LineId, LineState, Phone, Pickup};
+use super::{Do, Line, LineId, LineState, Phone, Pickup};
 use crate::sip::{Direction, Sdp, Text};
 
 impl Phone {
     pub(super) fn handle_request(&mut self, now: Time, from: SocketAddr, text: &Text) {
         let key = (text.branch().to_string(), text.method().to_string());
-        let line = self.lines.iter_mut().rev().find(|line| line.call_id == text.call_id());
+        // A call that was refused may come again, with what was missing (RFC 3261 §22.2).
+        let anew = text.method() == "INVITE" && text.tag("To").is_none();
+        let same = |line: &&mut Line| line.call_id == text.call_id() && !(anew && line.is_ended());
+        let line = self.lines.iter_mut().rev().find(same);
         let found = line.map(|line| {
             line.record(now, false, text);
             (line.id, line.dead)

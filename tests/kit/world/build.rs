@@ -122,6 +122,7 @@ impl WorldBuilder {
                     admitted("polyai", vec![network([10, 0, 2, 0], 24)]),
                     admitted("snapcall", vec![network([10, 0, 0, 0], 8)]),
                 ],
+                ..AdmissionSettings::default()
             },
             signalling: Weather::CLEAR,
             media: Weather::CLEAR,

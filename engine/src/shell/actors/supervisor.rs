@@ -158,7 +158,7 @@ impl SupervisorActor {
             }
         }
         let (calls, handoffs) = self.watch.counts();
-        self.metrics.publish(calls, handoffs, process());
+        self.metrics.publish(self.clock.now(), calls, handoffs, process());
         ctx.run_later(SECOND, Self::look);
     }
 }

@@ -124,6 +124,7 @@ struct SipMetrics {
     responses: [ResponseMetrics; 2],
     retransmissions: [Rising; 2],
     rejected: Vec<Rising>,
+    challenges: [Rising; 2],
     dialogs: Part,
     transactions: Part,
 }
@@ -144,6 +145,8 @@ impl SipMetrics {
             responses: ["received", "sent"].map(|dir| ResponseMetrics { dir, codes: BTreeMap::new() }),
             retransmissions: ["received", "sent"].map(retransmissions),
             rejected: Rejected::default().by_reason().map(rejected).into(),
+            challenges: ["answered", "failed"]
+                .map(|result| Rising::new(counter!("baton_auth_answers_total", "result" => result))),
             dialogs: Part::new(gauge!("baton_sip_dialogs_active")),
             transactions: Part::new(gauge!("baton_sip_transactions_active")),
         }
@@ -159,6 +162,7 @@ impl SipMetrics {
         self.responses[1].publish(&counters.responses_sent);
         let rejected = self.rejected.iter_mut().zip(counters.rejected.by_reason());
         rejected.for_each(|(rising, (_, sum))| rising.set(sum));
+        set(&mut self.challenges, &[counters.challenges_answered, counters.challenges_failed]);
         self.retransmissions[0].set(counters.retransmissions_received);
         self.retransmissions[1].set(counters.retransmissions_sent);
         self.dialogs.set(counters.legs_active as f64);
