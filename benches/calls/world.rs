@@ -37,8 +37,6 @@ const EVENTS_PER_TURN: usize = 256;
 const MESSAGES_PER_TURN: usize = 64;
 /// Calls begun before sockets are read again.
 const CALLS_PER_TURN: usize = 32;
-/// Tokens of phones begin at 1, those of lines here; 0 is the timer's.
-const FIRST_LINE: u64 = 16;
 /// The golden ratio's fraction spreads any number of streams evenly over the 20 ms.
 const SPREAD: f64 = 0.618_033_988_749_894_9;
 /// The queue that people wait in.
@@ -119,7 +117,11 @@ pub(crate) struct World {
     node: SocketAddr,
     style: Style,
     voices: Voices,
-    epoll: Epoll,
+    /// What it waits for: its timer and SIP.
+    watch: Epoll,
+    /// The lines. Nobody waits here: what has come is taken at the timer's next tick, its time is the kernel's. A generator
+    /// that each packet had to wake would be paid for by whoever sends it.
+    arrived: Epoll,
     timer: TimerFd,
     room: Room,
     phones: [Phone; 3],
@@ -149,19 +151,22 @@ impl World {
         let phones = [Phone::open(Party::Caller)?, Phone::open(Party::Ai)?, Phone::open(Party::Agent)?];
         let deaf = [Party::Caller, Party::Ai, Party::Agent].map(|party| wire::open(party.ip(), 0));
         let [caller, ai, agent] = deaf;
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed("no epoll"))?;
+        let epoll = || Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed("no epoll"));
+        let (watch, arrived) = (epoll()?, epoll()?);
         let timer = ticker(TICK)?;
-        let watch = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
-        epoll.add(&timer, watch(0)).map_err(failed("cannot watch the timer"))?;
+        let event = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
+        watch.add(&timer, event(0)).map_err(failed("cannot watch the timer"))?;
+        // 0 is the timer's.
         for (phone, token) in phones.iter().zip(1..) {
-            epoll.add(&phone.socket, watch(token)).map_err(failed("cannot watch a phone"))?;
+            watch.add(&phone.socket, event(token)).map_err(failed("cannot watch a phone"))?;
         }
         Ok(Self {
             start: now(),
             node: phones[0].address,
             style,
             voices,
-            epoll,
+            watch,
+            arrived,
             timer,
             room: Room::new(),
             phones,
@@ -263,18 +268,18 @@ impl World {
 
     fn turn(&mut self) -> Result<(), String> {
         let mut events = [EpollEvent::empty(); EVENTS_PER_TURN];
-        let ready = self.epoll.wait(&mut events, WAIT_MS).map_err(failed("epoll failed"))?;
+        let ready = self.watch.wait(&mut events, WAIT_MS).map_err(failed("epoll failed"))?;
         for event in &events[..ready] {
             match event.data() {
                 0 => {
                     let _ = self.timer.wait();
                 }
-                token if token < FIRST_LINE => self.read_phone(token as usize - 1)?,
-                token => {
-                    let line = &mut self.lines[(token - FIRST_LINE) as usize];
-                    line.receive(&mut self.room, self.recording);
-                }
+                phone => self.read_phone(phone as usize - 1)?,
             }
+        }
+        let ready = self.arrived.wait(&mut events, 0_u8).map_err(failed("epoll failed"))?;
+        for event in &events[..ready] {
+            self.lines[event.data() as usize].receive(&mut self.room, self.recording);
         }
         self.begin_due()?;
         self.refer_due();
@@ -365,8 +370,8 @@ impl World {
         let sounds = if listened { &self.voices.marks } else { &self.voices.speech };
         let index = self.lines.len();
         let line = Line::open(party.ip(), sounds[party as usize].clone(), index as u32 + 1, listened)?;
-        let watch = EpollEvent::new(EpollFlags::EPOLLIN, FIRST_LINE + index as u64);
-        self.epoll.add(&line.socket, watch).map_err(failed("cannot watch a line"))?;
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
+        self.arrived.add(&line.socket, event).map_err(failed("cannot watch a line"))?;
         let body = sdp(party.ip(), line.port, voice);
         self.lines.push(line);
         self.calls[call].lines[party as usize] = Some(index);
