@@ -3,6 +3,7 @@
 //! Leaves out: usages of the dialog (call, subscriptions) and who may send what when; those are the endpoint's.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -26,10 +27,17 @@ pub(crate) struct Dialog {
     target: Bytes,
     /// The route set in the order of our Route headers, each element `<uri>`.
     routes: Vec<NameAddr>,
-    /// The flow on which the dialog began: where requests go whose target names no address.
+    /// The flow on which the dialog began: where requests go whose target names no address. Of a stream the connection on
+    /// which the far end was heard last.
     origin: Flow,
+    /// Whether the connection of `origin` has closed.
+    lost: bool,
     /// Whether the far end's own idea of its address is wrong or missing: it is reached where it was seen.
     natted: bool,
+    /// Whether it is a dialog of `sips:` (§12.1.1).
+    secure: bool,
+    /// What we listen on.
+    listeners: Arc<[(Transport, SocketAddr)]>,
 }
 
 impl Dialog {
@@ -49,7 +57,10 @@ impl Dialog {
             target: fallback,
             routes: route_set(headers, false),
             origin: flow,
+            lost: false,
             natted: is_natted(headers, flow),
+            secure: is_sips(&request.uri) && flow.transport.is_secure(),
+            listeners: Arc::new([]),
         };
         dialog.natted |= !dialog.refresh_target(headers);
         dialog
@@ -68,10 +79,28 @@ impl Dialog {
             target: request.uri.clone(),
             routes: route_set(headers, true),
             origin: flow,
+            lost: false,
             natted: false,
+            secure: is_sips(&request.uri),
+            listeners: Arc::new([]),
         };
         dialog.natted |= !dialog.refresh_target(headers);
         dialog
+    }
+
+    /// The same dialog, which knows what we listen on.
+    pub(crate) fn knowing(self, listeners: Arc<[(Transport, SocketAddr)]>) -> Self {
+        Self { listeners, ..self }
+    }
+
+    /// Whether it is a dialog of `sips:`: our Contact in it has to be one, too.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// A connection has closed.
+    pub(crate) fn lose(&mut self, flow: Flow) {
+        self.lost |= self.origin == flow;
     }
 
     /// The next sequence number of ours.
@@ -101,10 +130,12 @@ impl Dialog {
         }
     }
 
-    /// A request has come from `source`: a far end behind a NAT is wherever it was seen last.
+    /// A request has come from `source`: a far end behind a NAT is wherever it was seen last, and one that speaks over
+    /// connections is reached over its newest (RFC 5626 §5.3).
     pub(crate) fn seen_at(&mut self, source: Flow) {
-        if self.natted {
-            self.origin = source;
+        let streams = source.transport.is_reliable() && self.origin.transport.is_reliable();
+        if self.natted || streams {
+            (self.origin, self.lost) = (source, false);
         }
     }
 
@@ -123,8 +154,9 @@ impl Dialog {
         request
     }
 
-    /// The flow that requests take: to the address in the first route or the remote target if it is one that can be
-    /// reached, else the way the dialog began. Names are not resolved here.
+    /// The flow that requests take: over the far end's own connection while it lives, if the next hop is where that leads
+    /// (RFC 5923, RFC 5626); else to the address in the first route or the remote target if it is one that can be reached,
+    /// else the way the dialog began. Names are not resolved here.
     pub(crate) fn flow(&self) -> Flow {
         let target = || Uri::parse(&self.target).ok();
         let hop = match self.routes.first() {
@@ -133,14 +165,23 @@ impl Dialog {
             None => target().as_ref().and_then(Uri::sip).and_then(address),
         };
         let old = self.origin.remote;
-        let usable = |to: &SocketAddr| {
+        let usable = |(_, to): &(Transport, SocketAddr)| {
+            let leads_there = self.origin.transport.is_reliable() && !self.lost && to.ip() == old.ip();
             // A private address behind a public one is a NAT's inside.
-            to.is_ipv4() == old.is_ipv4() && (!is_private(to.ip()) || is_private(old.ip()))
+            !leads_there && to.is_ipv4() == old.is_ipv4() && (!is_private(to.ip()) || is_private(old.ip()))
         };
-        match hop.filter(usable) {
-            Some(remote) if self.origin.transport == Transport::Udp => Flow { remote, ..self.origin },
-            _ => self.origin,
+        let hop = hop.filter(usable);
+        hop.and_then(|(transport, remote)| self.towards(transport, remote)).unwrap_or(self.origin)
+    }
+
+    /// The flow to `remote` over `transport`, if we have a socket for it.
+    fn towards(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
+        if transport == self.origin.transport {
+            return Some(Flow { remote, ..self.origin });
         }
+        let fits =
+            |(of, local): &&(Transport, SocketAddr)| *of == transport && local.is_ipv4() == remote.is_ipv4();
+        self.listeners.iter().find(fits).map(|&(_, local)| Flow { transport, local, remote })
     }
 
     /// Request-URI and Route values (§12.2.1.1): a first router that is strict gets the request in its own name, and
@@ -185,23 +226,29 @@ fn own(route: NameAddr) -> NameAddr {
 }
 
 /// Whether the request's only Via, the sender's own, names another address than it came from, and its Contact is that
-/// of the Via: the sender does not know how it is seen.
+/// of the Via: the sender does not know how it is seen. The port of a connection says nothing: nobody listens on it.
 fn is_natted(headers: &Headers, flow: Flow) -> bool {
     let (Ok(via), Ok(Some(contact))) = (headers.via(), headers.contact()) else { return false };
-    let claimed = via.host.ip().map(|ip| SocketAddr::new(ip, via.port.unwrap_or(PORT)));
-    let own = contact.uri.sip().and_then(address);
-    claimed.is_some_and(|claimed| claimed != flow.remote && own == Some(claimed))
+    let port = via.port.unwrap_or(flow.transport.port());
+    let claimed = via.host.ip().map(|ip| SocketAddr::new(ip, port));
+    let own = contact.uri.sip().and_then(address).map(|(_, own)| own);
+    let is_seen = |claimed: SocketAddr| {
+        claimed == flow.remote || flow.transport.is_reliable() && claimed.ip() == flow.remote.ip()
+    };
+    claimed.is_some_and(|claimed| !is_seen(claimed) && own == Some(claimed))
         && headers.value(Field::RecordRoute).is_none()
 }
 
-/// The port of SIP over UDP (§19.1.2).
-const PORT: u16 = 5060;
+/// Where a URI leads, if that can be said without asking anybody. Nobody can be reached by WebSocket (RFC 7118 §5).
+fn address(uri: &SipUri) -> Option<(Transport, SocketAddr)> {
+    let transport = Transport::of_uri(uri).filter(|transport| !transport.is_websocket())?;
+    let ip = uri.host.ip().filter(|ip| !ip.is_unspecified())?;
+    Some((transport, SocketAddr::new(ip, uri.port.unwrap_or(transport.port()))))
+}
 
-/// Where a URI leads by UDP, if that can be said without asking anybody.
-fn address(uri: &SipUri) -> Option<SocketAddr> {
-    let udp = uri.params.value("transport").is_none_or(|name| name.eq_ignore_ascii_case(b"udp"));
-    let ip = uri.host.ip().filter(|ip| !ip.is_unspecified() && udp && !uri.secure)?;
-    Some(SocketAddr::new(ip, uri.port.unwrap_or(PORT)))
+/// Whether it is a `sips:` URI.
+pub(crate) fn is_sips(uri: &[u8]) -> bool {
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
 }
 
 /// Whether the address means nothing outside its own network.
@@ -344,5 +391,54 @@ mod tests {
         assert_eq!(dialog.flow(), seen(4000));
         dialog.seen_at(seen(4001));
         assert_eq!(dialog.flow(), seen(4001));
+    }
+
+    fn over(transport: Transport, contact: &'static str) -> (Dialog, Flow) {
+        let mut invite = invite();
+        invite.headers.set(Field::Contact, contact);
+        let flow = Flow { transport, remote: "127.0.0.2:40001".parse().unwrap(), ..flow() };
+        let listeners =
+            [(Transport::Udp, flow.local), (Transport::Tcp, flow.local), (Transport::Tls, flow.local)];
+        (Dialog::of_request(&invite, b"b", flow).knowing(Arc::new(listeners)), flow)
+    }
+
+    #[test]
+    fn a_far_end_that_came_over_a_connection_is_reached_over_it_until_it_closes() {
+        let (mut dialog, flow) = over(Transport::Tcp, "<sip:alice@127.0.0.2:5071;transport=tcp>");
+        assert_eq!(dialog.flow(), flow);
+        let newer = Flow { remote: "127.0.0.2:40002".parse().unwrap(), ..flow };
+        dialog.seen_at(newer);
+        assert_eq!(dialog.flow(), newer);
+        dialog.lose(flow);
+        assert_eq!(dialog.flow(), newer, "that one was not in use");
+        dialog.lose(newer);
+        assert_eq!(dialog.flow(), Flow { remote: "127.0.0.2:5071".parse().unwrap(), ..flow });
+        let (mut dialog, flow) = over(Transport::Ws, "<sip:alice@abc.invalid;transport=ws>");
+        dialog.lose(flow);
+        assert_eq!(dialog.flow(), flow, "there is no other way to a browser");
+    }
+
+    #[test]
+    fn a_contact_elsewhere_is_reached_over_the_transport_it_names() {
+        for (contact, transport, port) in [
+            ("<sip:alice@127.0.0.5>", Transport::Udp, 5060),
+            ("<sip:alice@127.0.0.5;transport=tls>", Transport::Tls, 5061),
+            ("<sips:alice@127.0.0.5:5099>", Transport::Tls, 5099),
+        ] {
+            let (dialog, flow) = over(Transport::Tcp, contact);
+            let remote = SocketAddr::new("127.0.0.5".parse().unwrap(), port);
+            assert_eq!(dialog.flow(), Flow { transport, remote, ..flow }, "{contact}");
+        }
+        let (dialog, flow) = over(Transport::Tcp, "<sip:alice@127.0.0.5;transport=sctp>");
+        assert_eq!(dialog.flow(), flow);
+    }
+
+    #[test]
+    fn a_dialog_is_secure_if_its_uri_was_sips() {
+        let flow = Flow { transport: Transport::Tls, ..flow() };
+        let mut invite = invite();
+        assert!(!Dialog::of_request(&invite, b"b", flow).is_secure());
+        invite.uri = Bytes::from_static(b"sips:bob@127.0.0.1");
+        assert!(Dialog::of_request(&invite, b"b", flow).is_secure());
     }
 }

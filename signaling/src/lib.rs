@@ -12,6 +12,7 @@ mod random;
 mod refer;
 pub mod route;
 pub mod sdp;
+pub mod stream;
 mod time;
 mod transaction;
 

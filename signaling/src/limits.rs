@@ -55,6 +55,12 @@ pub const START_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Octets of one header with its folds: an Identity header with certificates stays below 8 KiB.
 pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 
+/// Octets of the head of a message on a stream, which has no datagram's end: four of its longest headers.
+pub const STREAM_HEAD_BYTES_MAX: usize = 4 * HEADER_BYTES_MAX - 1024;
+
+/// Octets of a method on a stream: the longest that is registered has ten.
+pub const METHOD_BYTES_MAX: usize = 64;
+
 /// Elements of one comma-separated list that are read; a Route or Via set is below 70 (Max-Forwards).
 pub const LIST_ITEMS_MAX: usize = 128;
 

@@ -13,9 +13,11 @@ use baton_codecs::{Decoder, Rate};
 use baton_engine::rtp::packet::{HEADER_BYTES, Header};
 use baton_engine::rtp::srtp::{MasterKey, Srtp, SrtpKeys, Suite};
 use baton_engine::rtp::{PacketView, Ssrc, is_rtcp, rtcp};
+use baton_signaling::message::Message;
 use baton_signaling::sdp::{
     Capabilities, Codec, Direction, Origin, Security, make_offer, negotiate, read_answer,
 };
+use baton_signaling::stream::{Frame, Framer, StreamError};
 
 pub use session::session;
 
@@ -23,11 +25,12 @@ pub use session::session;
 pub type Target = fn(&[u8]);
 
 /// All targets, as `tests/fuzz` and the folders of its corpus name them.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("rtp", rtp),
     ("rtcp", rtcp),
     ("srtp", srtp),
     ("sdp", sdp),
+    ("stream", stream),
     ("g711", g711),
     ("opus", opus),
     ("session", session),
@@ -193,4 +196,37 @@ fn pieces(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
         data = rest;
         Some(piece)
     })
+}
+
+/// A stream gives the same messages however it is cut, and each is as long as it says.
+pub fn stream(data: &[u8]) {
+    let [most, rest @ ..] = data else { return };
+    let whole = frames(rest, rest.len().max(1));
+    assert_eq!(frames(rest, usize::from(*most) % 16 + 1), whole, "cut otherwise, read otherwise");
+    for frame in whole.0 {
+        let Frame::Message(bytes) = frame else { continue };
+        assert!(bytes.len() <= baton_signaling::limits::MESSAGE_BYTES_MAX);
+        // Written again it may be longer by white space, and must not pass a bound by it.
+        let is_small = bytes.len() < 8192;
+        if let (Ok(message), true) = (Message::parse(bytes), is_small) {
+            let again = Message::parse(message.to_bytes()).expect("a message of ours is valid");
+            assert_eq!(again.body(), message.body());
+        }
+    }
+}
+
+/// All frames of a stream that comes in pieces of `piece` octets.
+fn frames(bytes: &[u8], piece: usize) -> (Vec<Frame>, Option<StreamError>) {
+    let (mut framer, mut all) = (Framer::new(), Vec::new());
+    for piece in bytes.chunks(piece) {
+        framer.push(piece);
+        loop {
+            match framer.poll() {
+                Ok(Some(frame)) => all.push(frame),
+                Ok(None) => break,
+                Err(error) => return (all, Some(error)),
+            }
+        }
+    }
+    (all, None)
 }

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use super::deadlines::Owner;
 use super::sending::{add_body, add_headers};
 use super::table::{ServerEntry, ServerMachine};
-use super::{Endpoint, Flow, Leg, Transport};
+use super::{Endpoint, Flow, Leg};
 use crate::Time;
+use crate::dialog::is_sips;
 use crate::message::{Field, Headers, Method, Request, Response};
 use crate::transaction::key::{Identity, ServerKey};
 use crate::transaction::{InviteServer, Output, Server};
@@ -36,7 +37,7 @@ impl Endpoint {
     /// Makes the transaction of a request of theirs; its number.
     pub(super) fn serve(&mut self, key: ServerKey, identity: &Identity, flow: Flow, request: Request) -> u64 {
         let id = self.next_key();
-        let reliable = flow.transport != Transport::Udp;
+        let reliable = flow.transport.is_reliable();
         let machine = if request.method == Method::Invite {
             ServerMachine::Invite(InviteServer::new(reliable))
         } else {
@@ -100,7 +101,7 @@ impl Endpoint {
             Method::Invite | Method::Update | Method::Refer | Method::Subscribe | Method::Notify
         );
         if makes_or_moves && (101..300).contains(&reply.status) {
-            response.headers.push(Field::Contact, self.contact(flow));
+            response.headers.push(Field::Contact, self.contact(flow, is_sips(&request.uri)));
         }
         let tells_allow = request.method == Method::Invite && (200..300).contains(&reply.status);
         if tells_allow || reply.status == 405 || request.method == Method::Options {
@@ -186,10 +187,10 @@ fn first_comma(value: &[u8]) -> Option<usize> {
     })
 }
 
-/// Where responses go: to the source if the sender asked for that (RFC 3581), else to the source's address and the
-/// port of sent-by (§18.2.2). `maddr` is not obeyed: it would let anybody aim our responses at a third party.
+/// Where responses go: over the connection of their request if it came on one, to the source of a datagram if the sender
+/// asked for that (RFC 3581), else to the source's address and the port of sent-by (§18.2.2). `maddr` is not obeyed: it would let anybody aim our responses at a third party.
 fn response_flow(identity: &Identity, flow: Flow) -> Flow {
-    if flow.transport != Transport::Udp || identity.via.params.has("rport") {
+    if flow.transport.is_reliable() || identity.via.params.has("rport") {
         return flow;
     }
     let mut remote = flow.remote;
@@ -200,6 +201,7 @@ fn response_flow(identity: &Identity, flow: Flow) -> Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::Transport;
 
     #[test]
     fn the_source_is_noted_in_the_first_via_of_a_line_and_the_others_stay() {

@@ -38,7 +38,7 @@ impl Endpoint {
         }
         let leg = Leg(self.next_key());
         let tag = self.random.token("");
-        let dialog = Dialog::of_request(&request, &tag, flow);
+        let dialog = Dialog::of_request(&request, &tag, flow).knowing(self.config.listeners.clone());
         let call_id = dialog.call_id.clone();
         debug_assert_eq!(call_id, identity.call_id);
         let mut state = LegState::new(Phase::Ringing(id), call_id, tag);

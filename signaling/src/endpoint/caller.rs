@@ -7,7 +7,7 @@ use super::sending::{Outcome, add_body, add_headers, derived};
 use super::table::{ClientMachine, Purpose};
 use super::{Endpoint, Event, Failure, Invite, Leg};
 use crate::Time;
-use crate::dialog::Dialog;
+use crate::dialog::{Dialog, is_sips};
 use crate::limits;
 use crate::message::{CSeq, Field, Headers, Method, NameAddr, Request, Response, Uri};
 use crate::transaction::T1_64;
@@ -24,7 +24,7 @@ impl Endpoint {
         let (tag, call_id) = (self.random.token(""), self.mint_call_id());
         let flow = invite.flow;
         let mut request = self.request_outside(Method::Invite, &invite.uri, &invite.from, &tag, &call_id);
-        request.headers.push(Field::Contact, self.contact(flow));
+        request.headers.push(Field::Contact, self.contact(flow, is_sips(&invite.uri)));
         request.headers.push(Field::Allow, self.allow());
         if !self.config.supported.is_empty() {
             request.headers.push(Field::Supported, self.config.supported.join(", "));
@@ -163,7 +163,8 @@ impl Endpoint {
         }
         let is_first = entry.acks.is_empty();
         let Some(invite) = entry.request.as_deref() else { return };
-        let mut dialog = Dialog::of_response(invite, &response, entry.flow);
+        let mut dialog =
+            Dialog::of_response(invite, &response, entry.flow).knowing(self.config.listeners.clone());
         let cseq = invite.headers.cseq().map_or(0, |cseq| cseq.number);
         self.acknowledge(id, tag, &dialog, cseq);
         let phase = self.legs.get_mut(&leg).filter(|_| is_first);

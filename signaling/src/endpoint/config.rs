@@ -1,8 +1,11 @@
 //! How an endpoint presents itself, and what it counts.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::Transport;
 use crate::limits;
 use crate::message::Method;
 use crate::route::Shard;
@@ -14,6 +17,9 @@ pub struct EndpointConfig {
     pub user: String,
     /// Host or `host:port` (IPv6 in brackets) to write into Via and Contact; `None`: the flow's local address.
     pub advertise: Option<String>,
+    /// What is listened on, so that a dialog finds its way where a route or Contact names another transport than it began
+    /// with; without it requests keep to the transport of their dialog.
+    pub listeners: Arc<[(Transport, SocketAddr)]>,
     /// Value of Server and User-Agent; empty: none.
     pub user_agent: String,
     /// The methods of Allow; others are refused with 405. INVITE, ACK, BYE, CANCEL and OPTIONS are always taken.
@@ -35,6 +41,7 @@ impl Default for EndpointConfig {
         Self {
             user: "baton".to_owned(),
             advertise: None,
+            listeners: Arc::new([]),
             user_agent: "Baton".to_owned(),
             allow: vec![
                 Method::Invite,

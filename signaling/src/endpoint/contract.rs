@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use crate::auth::Credentials;
-use crate::message::{Headers, Request, Response};
+use crate::message::{Headers, Request, Response, SipUri};
 use crate::sdp::masked;
 
 /// One INVITE dialog of this endpoint, from the INVITE on; never used twice.
@@ -28,6 +28,88 @@ pub enum Transport {
     Tcp,
     /// A stream under TLS.
     Tls,
+    /// A WebSocket (RFC 7118).
+    Ws,
+    /// A WebSocket under TLS.
+    Wss,
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+
+    /// Whether what is sent arrives, in order, or the connection is seen to fail: nothing is sent again over it.
+    pub const fn is_reliable(self) -> bool {
+        !matches!(self, Self::Udp)
+    }
+
+    /// Whether nobody on the way can read it: what `sips:` asks for (RFC 3261 §26.2.2).
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Whether only the far end can open a connection of it: a browser listens on nothing (RFC 7118 §5).
+    pub const fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
+    /// Its name in Via (RFC 3261 §20.42, RFC 7118 §5.1).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+        }
+    }
+
+    /// Its name in the settings and in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+
+    /// Its value of a URI's parameter `transport` (§19.1.1); WebSockets have one, with and without TLS (RFC 7118 §5.2.3).
+    pub const fn parameter(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws | Self::Wss => "ws",
+        }
+    }
+
+    /// The port where a URI or Via has none (§18.2.2, §19.1.2; RFC 7118 §5.2.3).
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+
+    /// The transport of this name in a Via, in the settings or in a URI's parameter, without case.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|transport| name.eq_ignore_ascii_case(transport.name().as_bytes()))
+    }
+
+    /// The transport that a URI asks for: that of its parameter, under TLS for `sips:`; without one UDP, or TLS
+    /// (RFC 3263 §4.1). `None`: one that is not known.
+    pub fn of_uri(uri: &SipUri) -> Option<Self> {
+        let named = uri.params.value("transport").map(|name| Self::named(&name));
+        match (uri.secure, named.unwrap_or(Some(Self::Udp))?) {
+            (false, transport) => Some(transport),
+            (true, Self::Udp | Self::Tcp | Self::Tls) => Some(Self::Tls),
+            (true, Self::Ws | Self::Wss) => Some(Self::Wss),
+        }
+    }
 }
 
 /// Between which addresses a message travels: on which of our sockets, and to or from whom.
@@ -35,9 +117,9 @@ pub enum Transport {
 pub struct Flow {
     /// How.
     pub transport: Transport,
-    /// Our address.
+    /// Our address; of a stream the one that is listened on, which Via and Contact tell, whoever has connected.
     pub local: SocketAddr,
-    /// Theirs.
+    /// Theirs; of a stream the far end of the connection.
     pub remote: SocketAddr,
 }
 

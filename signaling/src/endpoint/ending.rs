@@ -101,9 +101,10 @@ impl Endpoint {
         }
         let sendable = !matches!(method, Method::Invite | Method::Ack | Method::Cancel);
         let state = self.legs.get_mut(&leg).filter(|state| state.is_up() && sendable);
-        let Some((state, flow)) = state.and_then(|state| {
-            let flow = state.dialog.as_ref()?.flow();
-            Some((state, flow))
+        let Some((state, flow, secure)) = state.and_then(|state| {
+            let dialog = state.dialog.as_ref()?;
+            let (flow, secure) = (dialog.flow(), dialog.is_secure());
+            Some((state, flow, secure))
         }) else {
             self.counters.commands_ignored += 1;
             let result = Err(Failure::Status(481));
@@ -115,7 +116,7 @@ impl Endpoint {
         let mut request = dialog.request(method.clone(), cseq);
         let refers = method == Method::Refer;
         if matches!(method, Method::Refer | Method::Update | Method::Subscribe | Method::Notify) {
-            request.headers.push(Field::Contact, self.contact(flow));
+            request.headers.push(Field::Contact, self.contact(flow, secure));
         }
         add_headers(&mut request.headers, headers);
         add_body(&mut request.headers, &mut request.body, body);

@@ -51,9 +51,9 @@ impl Endpoint {
                 .find_map(|subscription| Some((subscription.key, subscription.poll_notification(now)?)));
             let (Some((key, notification)), Some(dialog)) = (due, state.dialog.as_mut()) else { return };
             let cseq = dialog.next_cseq();
-            let flow = dialog.flow();
+            let (flow, secure) = (dialog.flow(), dialog.is_secure());
             let mut notify = dialog.request(Method::Notify, cseq);
-            notify.headers.push(Field::Contact, self.contact(flow));
+            notify.headers.push(Field::Contact, self.contact(flow, secure));
             notify.headers.push(Field::Event, notification.event);
             notify.headers.push(Field::SubscriptionState, notification.state);
             notify.headers.push(Field::ContentType, "message/sipfrag;version=2.0");

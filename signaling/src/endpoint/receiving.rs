@@ -31,7 +31,7 @@ impl Endpoint {
             return self.reply_stateless(&identity, flow, &request, Reply::new(482));
         }
         let id = self.serve(key, &identity, flow, request.clone());
-        match self.objection(&request) {
+        match self.objection(flow, &request) {
             Some(reply) => self.refuse(now, id, reply),
             None if request.method == Method::Cancel => self.handle_cancel(now, id, &identity, request),
             None if identity.to_tag.is_empty() => self.handle_outside(now, id, &identity, flow, request),
@@ -87,7 +87,7 @@ impl Endpoint {
     }
 
     /// What is wrong with a request whoever it is for, in the order of §8.2.
-    fn objection(&mut self, request: &Request) -> Option<Reply> {
+    fn objection(&mut self, flow: Flow, request: &Request) -> Option<Reply> {
         let rejected = &mut self.counters.rejected;
         if let Method::Other(_) = request.method {
             rejected.method += 1;
@@ -100,9 +100,9 @@ impl Endpoint {
             rejected.method += 1;
             return Some(Reply::new(405));
         }
-        // §8.2.2.1: sips asks for TLS all the way, which a datagram cannot give.
-        let uri = Uri::parse(&request.uri);
-        if !matches!(&uri, Ok(Uri::Sip(uri)) if !uri.secure) && !matches!(&uri, Ok(Uri::Tel(_))) {
+        // §8.2.2.1: sips asks for TLS all the way.
+        let (uri, secure) = (Uri::parse(&request.uri), flow.transport.is_secure());
+        if !matches!(&uri, Ok(Uri::Sip(uri)) if secure || !uri.secure) && !matches!(&uri, Ok(Uri::Tel(_))) {
             rejected.uri += 1;
             return Some(Reply::new(416));
         }

@@ -40,10 +40,10 @@ impl Endpoint {
             return;
         }
         let cseq = dialog.next_cseq();
-        let flow = dialog.flow();
+        let (flow, secure) = (dialog.flow(), dialog.is_secure());
         let mut request = dialog.request(Method::Invite, cseq);
         let (headers, body) = (reinvite.headers.clone(), reinvite.body.clone());
-        request.headers.push(Field::Contact, self.contact(flow));
+        request.headers.push(Field::Contact, self.contact(flow, secure));
         request.headers.push(Field::Allow, self.allow());
         add_headers(&mut request.headers, headers);
         add_body(&mut request.headers, &mut request.body, body);

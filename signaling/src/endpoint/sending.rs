@@ -3,12 +3,13 @@
 use bytes::Bytes;
 
 use super::deadlines::Owner;
+use super::leg::Phase;
 use super::table::{ClientEntry, ClientMachine, Purpose};
 use super::{Counters, Endpoint, Failure, Flow, Transmit, Transport};
 use crate::Time;
 use crate::auth::Tries;
 use crate::limits;
-use crate::message::{CSeq, Field, Headers, Host, Method, Request, Response, SipUri, Uri, Via};
+use crate::message::{CSeq, Field, Headers, Host, Method, Params, Request, Response, SipUri, Uri, Via};
 use crate::transaction::key::ClientKey;
 use crate::transaction::{Client, InviteClient, Output};
 
@@ -45,9 +46,10 @@ impl Endpoint {
         }
         let wire = request.to_bytes();
         self.counters.requests_sent[Counters::index(&request.method)] += 1;
-        self.counters.oversized_requests_sent += u64::from(wire.len() > limits::DATAGRAM_BYTES);
+        let reliable = flow.transport.is_reliable();
+        let oversized = !reliable && wire.len() > limits::DATAGRAM_BYTES;
+        self.counters.oversized_requests_sent += u64::from(oversized);
         self.transmit(flow, wire.clone());
-        let reliable = flow.transport != Transport::Udp;
         let is_invite = request.method == Method::Invite;
         let machine = if is_invite {
             ClientMachine::Invite(InviteClient::new(now, reliable))
@@ -99,8 +101,14 @@ impl Endpoint {
 
     /// The flow could not carry what was sent on it.
     pub(super) fn fail_flow(&mut self, now: Time, flow: Flow) {
+        if flow.transport.is_reliable() {
+            self.lose_connection(flow);
+        }
         for id in self.table.clients_to(flow.remote) {
             let Some(entry) = self.table.clients.get_mut(&id) else { continue };
+            if entry.flow.transport != flow.transport {
+                continue;
+            }
             // Nobody waits for a transaction that has its answer; such a one just ends.
             let had_answer = !entry.acks.is_empty();
             if entry.machine.handle_transport_error() && !had_answer {
@@ -108,6 +116,22 @@ impl Endpoint {
                 self.conclude(now, id, Err((Failure::Transport, None)));
             }
             self.settle_client(id);
+        }
+    }
+
+    /// A connection is gone: dialogs that have gone over it look for another way, and so do answers that are due.
+    fn lose_connection(&mut self, flow: Flow) {
+        for state in self.legs.values_mut() {
+            let Some(dialog) = &mut state.dialog else { continue };
+            dialog.lose(flow);
+            if let Phase::Ringing(server) = state.phase
+                && let Some(entry) = self.table.servers.get_mut(&server)
+                && entry.flow == flow
+                && let Some(via) = entry.request.as_deref().and_then(|request| request.headers.via().ok())
+            {
+                // §18.2.2: a new connection to the source's address and the port of sent-by.
+                entry.flow.remote.set_port(via.port.unwrap_or(flow.transport.port()));
+            }
         }
     }
 
@@ -173,21 +197,25 @@ impl Endpoint {
     }
 
     fn via(&self, flow: Flow, branch: &[u8]) -> Bytes {
-        let transport = match flow.transport {
-            Transport::Udp => "UDP",
-            Transport::Tcp => "TCP",
-            Transport::Tls => "TLS",
-        };
         let (host, port) = self.sent_by(flow);
-        Via::new(transport, host, port, branch).to_bytes()
+        Via::new(flow.transport.name(), host, port, branch).to_bytes()
     }
 
-    /// Our Contact for requests and responses on `flow`.
-    pub(super) fn contact(&self, flow: Flow) -> Bytes {
+    /// Our Contact for requests and responses on `flow`; `secure`: the dialog is one of `sips:` (§12.1.1, §8.1.1.8).
+    pub(super) fn contact(&self, flow: Flow, secure: bool) -> Bytes {
         let (host, port) = self.sent_by(flow);
         let user = (!self.config.user.is_empty()).then(|| Bytes::from(self.config.user.clone()));
         let mut uri = SipUri::new(host);
-        (uri.user, uri.port) = (user, port);
+        (uri.user, uri.port, uri.secure) = (user, port, secure);
+        let parameter = match flow.transport {
+            // What is meant where nothing is said.
+            Transport::Udp => None,
+            Transport::Tls if secure => None,
+            other => Some(other.parameter()),
+        };
+        if let Some(name) = parameter {
+            uri.params = Params::default().with("transport", Some(name.as_bytes()));
+        }
         let mut value = b"<".to_vec();
         value.extend_from_slice(&Uri::Sip(uri).to_bytes());
         value.push(b'>');

@@ -5,13 +5,11 @@
 
 use bytes::Bytes;
 
+use crate::endpoint::Transport;
 use crate::message::{HeaderError, Method, Request, Via};
 
 /// Ends each part of a key; no text part can hold a line end, and the numbers have a fixed length.
 const SEPARATOR: u8 = b'\n';
-
-/// The default port of SIP, which an absent one in sent-by stands for.
-const PORT: u16 = 5060;
 
 /// What tells one client transaction from another: its branch and method.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +53,9 @@ impl Identity {
     /// The key of the server transaction of `method` that this request belongs to: its own method, but INVITE for an
     /// ACK or for what a CANCEL cancels.
     pub(crate) fn server_key(&self, request: &Request, method: &Method) -> ServerKey {
-        let port = self.via.port.unwrap_or(PORT).to_be_bytes();
+        // §18.2.2: what an absent port in sent-by stands for.
+        let transport = Transport::named(&self.via.transport).unwrap_or(Transport::Udp);
+        let port = self.via.port.unwrap_or(transport.port()).to_be_bytes();
         let host = match &self.via.host {
             crate::message::Host::Name(name) => name.to_ascii_lowercase(),
             crate::message::Host::Ip(ip) => ip.to_string().into_bytes(),
