@@ -6,9 +6,11 @@
 mod call;
 mod drain;
 mod limits;
+mod line;
 mod listen;
 mod overload;
 mod phone;
 mod probe;
 mod signals;
 mod stage;
+mod tcp;

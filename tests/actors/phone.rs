@@ -90,9 +90,23 @@ impl Phone {
             header("Call-ID"),
         )
     }
+
+    /// A request of ours in the dialog that our answer to `invite` has made.
+    pub(crate) fn in_dialog_of(&self, invite: &Text, method: &str, cseq: u32) -> String {
+        let us = self.address();
+        let header = |name| invite.header(name).unwrap();
+        let target = header("Contact").trim_start_matches('<').trim_end_matches('>');
+        format!(
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {us};branch=z9hG4bK{method}{0}\r\nFrom: {1};tag=theirs\r\n\
+             To: {2}\r\nCall-ID: {0}\r\nCSeq: {cseq} {method}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            header("Call-ID"),
+            header("To"),
+            header("From"),
+        )
+    }
 }
 
-fn body(sdp: &str) -> String {
+pub(crate) fn body(sdp: &str) -> String {
     if sdp.is_empty() {
         return "Content-Length: 0\r\n\r\n".to_owned();
     }

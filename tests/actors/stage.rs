@@ -124,11 +124,16 @@ impl Talk {
 
     /// Caller and AI hear each other.
     pub(crate) async fn assert_sound(&self) {
-        let to_caller = exchange(&self.ai_rtp, audio(&self.invite), 0x11, &self.rtp);
-        let to_ai = exchange(&self.rtp, audio(&self.answer), 0x22, &self.ai_rtp);
-        let (to_caller, to_ai) = tokio::join!(to_caller, to_ai);
-        assert!(to_caller && to_ai, "the caller hears the AI: {to_caller}, the AI hears the caller: {to_ai}");
+        assert_heard((&self.rtp, audio(&self.answer)), (&self.ai_rtp, audio(&self.invite))).await;
     }
+}
+
+/// Caller and AI hear each other: each one's socket, and where the node wants its sound.
+pub(crate) async fn assert_heard(caller: (&UdpSocket, SocketAddr), ai: (&UdpSocket, SocketAddr)) {
+    let to_caller = exchange(ai.0, ai.1, 0x11, caller.0);
+    let to_ai = exchange(caller.0, caller.1, 0x22, ai.0);
+    let (to_caller, to_ai) = tokio::join!(to_caller, to_ai);
+    assert!(to_caller && to_ai, "the caller hears the AI: {to_caller}, the AI hears the caller: {to_ai}");
 }
 
 /// Any free port on loopback.

@@ -9,12 +9,12 @@ use baton_engine::call::{Action, Input, KeySource};
 use baton_engine::key::CallKey;
 use baton_engine::media::{Lane, Order, Prompts, SessionParams};
 use baton_engine::shard::{
-    AdmissionPeer, AdmissionSettings, Datagram, Gate, Io, Network, NewCall, Outbox, OwnerGone, Pair, Shard,
-    ShardParams,
+    AdmissionPeer, AdmissionSettings, Arrival, Datagram, Gate, Io, Network, NewCall, Outbox, OwnerGone, Pair,
+    Shard, ShardParams,
 };
 use baton_signaling::Time;
 use baton_signaling::endpoint::{EndpointConfig, Flow, Transmit, Transport};
-use baton_signaling::message::{Message, ParseError};
+use baton_signaling::message::Message;
 use bytes::Bytes;
 
 use super::world::*;
@@ -25,7 +25,7 @@ const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr
 /// The world of a shard that has room for all it is given beforehand.
 #[derive(Default)]
 struct Wires {
-    messages: VecDeque<(Flow, Result<Message, ParseError>)>,
+    messages: VecDeque<(Flow, Arrival)>,
     packets: VecDeque<(Pair, SocketAddr, Vec<u8>)>,
     calls: Vec<CallKey>,
     pairs: Vec<Pair>,
@@ -59,7 +59,7 @@ impl Io for Wires {
 
     fn close_ports(&mut self, _: Pair) {}
 
-    fn receive_message(&mut self) -> Option<(Flow, Result<Message, ParseError>)> {
+    fn receive_message(&mut self) -> Option<(Flow, Arrival)> {
         self.messages.pop_front()
     }
 
@@ -85,14 +85,14 @@ impl Io for Wires {
     }
 }
 
-fn invite(n: usize) -> (Flow, Result<Message, ParseError>) {
+fn invite(n: usize) -> (Flow, Arrival) {
     let text = format!(
         "INVITE sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch=z9hG4bK{n}\r\nFrom: <sip:a@{PEER}>;tag={n}\r\n\
          To: <sip:x@127.0.0.1>\r\nCall-ID: {n}\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: <sip:a@{PEER}>\r\n\
          Content-Length: 0\r\n\r\n"
     );
     let flow = Flow { transport: Transport::Udp, local: ([127, 0, 0, 1], 5060).into(), remote: PEER };
-    (flow, Message::parse(Bytes::from(text)))
+    (flow, Message::parse(Bytes::from(text)).into())
 }
 
 fn shard() -> Shard {

@@ -14,11 +14,11 @@ use baton_engine::key::CallKey;
 use baton_engine::media::{Lane, Prompts};
 use baton_engine::queue::{QueueRequest, Queues};
 use baton_engine::shard::{
-    AdmissionSettings, Datagram, Gate, Io, NewCall, Outbox, OwnerGone, Pair, Shard, ShardParams, ShardStats,
-    settle,
+    AdmissionSettings, Arrival, Datagram, Gate, Io, NewCall, Outbox, OwnerGone, Pair, Shard, ShardParams,
+    ShardStats, settle,
 };
 use baton_signaling::endpoint::{Flow, Transmit, Transport};
-use baton_signaling::message::{Message, ParseError};
+use baton_signaling::message::Message;
 use baton_signaling::{Time, earliest};
 use bytes::Bytes;
 
@@ -44,7 +44,7 @@ pub struct NodeSettings {
 struct World {
     sip: SocketAddr,
     packets: VecDeque<net::Datagram>,
-    messages: VecDeque<(Flow, Result<Message, ParseError>)>,
+    messages: VecDeque<(Flow, Arrival)>,
     out: Vec<net::Datagram>,
     open: BTreeSet<Pair>,
     owners: BTreeSet<CallKey>,
@@ -94,7 +94,7 @@ impl Io for World {
         assert!(self.open.remove(&pair), "{pair:?} closed but not open");
     }
 
-    fn receive_message(&mut self) -> Option<(Flow, Result<Message, ParseError>)> {
+    fn receive_message(&mut self) -> Option<(Flow, Arrival)> {
         self.messages.pop_front()
     }
 
@@ -212,7 +212,7 @@ impl Node {
         self.malformed += u64::from(message.is_err());
         // As the shell does: a broken request is the endpoint's to answer, if it can be.
         if message.as_ref().err().is_none_or(|error| error.status().is_some()) {
-            self.io.messages.push_back((flow, message));
+            self.io.messages.push_back((flow, message.into()));
         }
     }
 

@@ -24,6 +24,7 @@ mod pairings;
 mod people;
 mod sipp;
 mod tap;
+mod transports;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ fn scenarios() -> Vec<Scenario> {
         digits::SCENARIOS,
         baresip::SCENARIOS,
         pairings::SCENARIOS,
+        transports::SCENARIOS,
     ]
     .concat()
 }

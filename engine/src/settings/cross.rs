@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use baton_signaling::endpoint::Transport;
+
 use crate::queue::Exhausted;
 
 use super::document::{At, Found, Table};
@@ -25,6 +27,7 @@ pub(super) fn check(root: &Table<'_>, parts: &Parts<'_>) {
     names(root, "queue", parts.queues.iter().map(|queue| (queue.value.queue.name.as_str(), &queue.at)));
     names(root, "flow", parts.flows.iter().map(|flow| (flow.name.value.as_str(), &flow.name.at)));
     ports(root, parts);
+    transports(root, parts);
     networks(root, parts.peers);
     users(root, parts.peers);
     for queue in parts.queues {
@@ -48,12 +51,39 @@ fn ports(root: &Table<'_>, parts: &Parts<'_>) {
     let media = &parts.media.value;
     for listen in &parts.sip.value.listen {
         let ip = listen.address.ip();
-        if media.ports.contains(listen.address.port()) && (ip == media.address || ip.is_unspecified()) {
+        // RTP is UDP: a connection's port is another.
+        if listen.transport == Transport::Udp
+            && media.ports.contains(listen.address.port())
+            && (ip == media.address || ip.is_unspecified())
+        {
             root.note(
                 &parts.media.at,
                 format!("holds port {}, which sip.listen takes", listen.address.port()),
             );
         }
+    }
+}
+
+/// What is called over a transport must be able to call back over it: our Contact names where we listen.
+fn transports(root: &Table<'_>, parts: &Parts<'_>) {
+    let listen = &parts.sip.value.listen;
+    let check = |uri: &str, at: &At| {
+        let transport = value::transport_of(uri).filter(|transport| {
+            matches!(transport, Transport::Udp | Transport::Tcp)
+                && !listen.iter().any(|listen| listen.transport == *transport)
+        });
+        if let Some(transport) = transport.filter(|_| !listen.is_empty()) {
+            let name = transport.label();
+            root.note(at, format!("\"{uri}\" needs an address with {name}:// in sip.listen"));
+        }
+    };
+    for (index, peer) in parts.peers.iter().enumerate() {
+        for (nth, uri) in peer.value.uris.iter().enumerate() {
+            check(uri, &At { field: format!("peers[{index}].uris[{nth}]"), ..peer.at.clone() });
+        }
+    }
+    for agent in parts.queues.iter().flat_map(|queue| &queue.value.agents) {
+        check(&agent.value.uri, &agent.at);
     }
 }
 

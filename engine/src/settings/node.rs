@@ -3,12 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use baton_signaling::endpoint::Transport;
+
 use super::document::{At, Found, Table};
 
 /// `[sip]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sip {
-    /// `listen`: where SIP is received, as `udp://address:port`. Default `["udp://127.0.0.1:5060"]`.
+    /// `listen`: where SIP is received, as `udp://address:port` or `tcp://address:port`; what is sent over a transport is
+    /// sent from there, too. Default `["udp://127.0.0.1:5060"]`.
     pub listen: Vec<Listen>,
     /// `advertise`: the address written into Contact and Via where it is not the one listened on (behind NAT, or
     /// listening on all). Default: none.
@@ -34,13 +37,6 @@ pub struct Listen {
     pub transport: Transport,
     /// Where.
     pub address: SocketAddr,
-}
-
-/// A SIP transport that a node can listen on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// Datagrams.
-    Udp,
 }
 
 /// `[media]`.
@@ -174,6 +170,10 @@ fn read_listen(table: &Table<'_>, list: &[Found<String>], advertise: Option<IpAd
         let Some(one) = read_one_listen(table, found) else { continue };
         if listen.contains(&one) {
             table.note(&found.at, "is there twice");
+        } else if one.transport.is_reliable()
+            && listen.iter().any(|other| other.transport.is_reliable() && other.address == one.address)
+        {
+            table.note(&found.at, "has the address of another that is TCP underneath, too");
         }
         if one.address.ip().is_unspecified() && advertise.is_none() {
             table.note(&found.at, "listens on every address: `advertise` must say which one others are told");
@@ -184,19 +184,21 @@ fn read_listen(table: &Table<'_>, list: &[Found<String>], advertise: Option<IpAd
 }
 
 fn read_one_listen(table: &Table<'_>, found: &Found<String>) -> Option<Listen> {
-    let address = match found.value.split_once("://") {
-        Some(("udp", address)) => address,
-        Some((other @ ("tcp" | "tls" | "ws" | "wss"), _)) => {
-            table.later(&found.at, &format!("{other}://; only udp://"));
-            return None;
-        }
-        _ => {
-            table.note(&found.at, "must be like \"udp://127.0.0.1:5060\"");
-            return None;
-        }
+    let wanted = "must be like \"udp://127.0.0.1:5060\"";
+    let split = found.value.split_once("://");
+    let named = split.and_then(|(name, address)| {
+        Transport::ALL.into_iter().find(|transport| transport.label() == name).map(|it| (it, address))
+    });
+    let Some((transport, address)) = named else {
+        table.note(&found.at, wanted);
+        return None;
     };
+    if !matches!(transport, Transport::Udp | Transport::Tcp) {
+        table.later(&found.at, &format!("{}://; only udp:// and tcp://", transport.label()));
+        return None;
+    }
     match address.parse::<SocketAddr>() {
-        Ok(address) if address.port() != 0 => Some(Listen { transport: Transport::Udp, address }),
+        Ok(address) if address.port() != 0 => Some(Listen { transport, address }),
         _ => {
             table.note(&found.at, "must be an IP address and a port, like \"udp://127.0.0.1:5060\"");
             None

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use baton_signaling::endpoint::Transport;
+
 use super::*;
 use crate::queue::Exhausted;
 
@@ -224,18 +226,31 @@ fn keys_of_things_to_come_are_refused_by_name() {
     let queue = "queue = \"people\"\n";
     let direct = "queue = \"people\"\n[flows.handoff]\ninvite_handoff = \"direct\"\n";
     later(queue, direct, "flows[0].handoff.invite_handoff", "\"direct\"; only \"through-ai\"");
-    later("sip:1000", "sips:1000", "peers[1].uris[0]", "sips: (TLS); use sip:");
-    later("2.9\"", "2.9;transport=tcp\"", "peers[1].uris[0]", "transport=tcp; only UDP");
-    for kind in ["tcp", "tls", "ws", "wss"] {
+    later("sip:1000", "sips:1000", "peers[1].uris[0]", "TLS; use sip: with transport=tcp or none");
+    for kind in ["tls", "ws", "wss"] {
         assert_section_fault(
             &format!("[sip]\nlisten = [\"{kind}://127.0.0.1:5060\"]"),
-            &format!("sip.listen[0]: not supported yet: {kind}://; only udp://"),
+            &format!("sip.listen[0]: not supported yet: {kind}://; only udp:// and tcp://"),
         );
     }
     assert_section_fault(
         "[sip]\ntls = { certificate = \"a\", key = \"b\", ca = \"c\", client_ca = \"d\" }",
         "sip.tls: not supported yet: TLS",
     );
+}
+
+#[test]
+fn what_is_called_over_a_transport_needs_an_address_of_ours_with_it() {
+    let needs = "\"sip:1000@192.0.2.9;transport=tcp\" needs an address with tcp:// in sip.listen";
+    assert_fault("2.9\"", "2.9;transport=tcp\"", &format!("peers[1].uris[0]: {needs}"));
+    let both = "[sip]\nlisten = [\"udp://127.0.0.1:5060\", \"tcp://127.0.0.1:5060\"]\n";
+    let settings = read(&format!("{both}{}", SMALL.replace("2.9\"", "2.9;transport=tcp\""))).unwrap();
+    let transports: Vec<_> = settings.sip.listen.iter().map(|listen| listen.transport).collect();
+    assert_eq!(transports, [Transport::Udp, Transport::Tcp]);
+    let problem = "nobody can be called over WebSocket: its clients must come to us";
+    assert_fault("2.9\"", "2.9;transport=ws\"", &format!("peers[1].uris[0]: {problem}"));
+    let problem = "names a transport that is not known; use transport=tcp, or none for UDP";
+    assert_fault("2.9\"", "2.9;transport=sctp\"", &format!("peers[1].uris[0]: {problem}"));
 }
 
 #[test]

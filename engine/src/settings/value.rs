@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use baton_signaling::endpoint::Transport;
 use baton_signaling::message::{Host, Uri};
 use bytes::Bytes;
 
@@ -132,7 +133,7 @@ pub(super) fn name(table: &Table<'_>) -> Found<String> {
     found
 }
 
-/// Whether it is a SIP URI that we can call: `sip:[user@]host[:port][;parameters]` over UDP.
+/// Whether it is a SIP URI that we can call: `sip:[user@]host[:port][;parameters]`.
 pub(super) fn is_uri(table: &Table<'_>, found: &Found<String>) -> bool {
     let checked = check_uri(&found.value);
     if let Err(problem) = &checked {
@@ -152,15 +153,20 @@ fn check_uri(text: &str) -> Result<(), String> {
     if slip || uri.port == Some(0) || uri.headers.is_some() {
         return Err(wanted());
     }
-    if uri.secure {
-        return Err("not supported yet: sips: (TLS); use sip:".to_owned());
-    }
-    match uri.params.value("transport") {
-        Some(transport) if !transport.eq_ignore_ascii_case(b"udp") => {
-            Err(format!("not supported yet: transport={}; only UDP", String::from_utf8_lossy(&transport)))
+    match Transport::of_uri(&uri) {
+        Some(Transport::Udp | Transport::Tcp) => Ok(()),
+        Some(transport) if transport.is_websocket() => {
+            Err("nobody can be called over WebSocket: its clients must come to us".to_owned())
         }
-        _ => Ok(()),
+        Some(_) => Err("not supported yet: TLS; use sip: with transport=tcp or none".to_owned()),
+        None => Err("names a transport that is not known; use transport=tcp, or none for UDP".to_owned()),
     }
+}
+
+/// How a SIP URI is reached.
+pub(super) fn transport_of(uri: &str) -> Option<Transport> {
+    let uri = Uri::parse(&Bytes::copy_from_slice(uri.as_bytes())).ok()?;
+    Transport::of_uri(uri.sip()?)
 }
 
 /// A pattern: text in which one `*` stands for any run of characters.

@@ -46,6 +46,26 @@ pub struct NewCall {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnerGone;
 
+/// What has come on a flow of SIP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// A message.
+    Message(Message),
+    /// What is wrong with one that deserves an answer all the same.
+    Malformed(ParseError),
+    /// Nothing more: the connection has closed, or could not be opened.
+    Closed,
+}
+
+impl From<Result<Message, ParseError>> for Arrival {
+    fn from(read: Result<Message, ParseError>) -> Self {
+        match read {
+            Ok(message) => Self::Message(message),
+            Err(error) => Self::Malformed(error),
+        }
+    }
+}
+
 /// The world of one shard.
 pub trait Io {
     /// Writes the next waiting datagram of any open pair into `buffer`; a longer one is cut.
@@ -60,10 +80,10 @@ pub trait Io {
     /// Closes both sockets of a pair.
     fn close_ports(&mut self, pair: Pair);
 
-    /// The next SIP message for this shard, or what is wrong with one that deserves an answer all the same.
-    fn receive_message(&mut self) -> Option<(Flow, Result<Message, ParseError>)>;
+    /// What has come next for this shard's endpoint.
+    fn receive_message(&mut self) -> Option<(Flow, Arrival)>;
 
-    /// Sends a SIP message; `false`: its flow cannot carry it.
+    /// Sends a SIP message, over a connection that is opened if there is none; `false`: its flow cannot carry it.
     fn send_message(&mut self, transmit: Transmit) -> bool;
 
     /// From which of our sockets to which address a request for `uri` goes; `None`: its host is not known.

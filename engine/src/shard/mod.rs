@@ -32,7 +32,7 @@ use baton_signaling::{Random, Time};
 pub use admission::{AdmissionPeer, AdmissionSettings, Gate, Network, PeerIndex, Refusal};
 pub use apply::Applied;
 pub use guard::{Ban, Challenge, Denied, GuardCounts, Unknown};
-pub use io::{Datagram, Io, NewCall, OwnerGone};
+pub use io::{Arrival, Datagram, Io, NewCall, OwnerGone};
 pub use outbox::{OUTBOX_PACKETS, Outbox, PACKET_BYTES, Packet};
 pub use pace::Rest;
 pub use ports::{Pair, PortCounts, Ports, REST};

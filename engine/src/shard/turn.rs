@@ -7,13 +7,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use baton_signaling::endpoint::{Event, Flow, Leg};
-use baton_signaling::message::{Field, Headers, Message, ParseError, Request};
+use baton_signaling::message::{Field, Headers, Message, Request};
 use baton_signaling::{Time, earliest};
 use bytes::Bytes;
 
 use super::sessions::{Out, Panicked};
 use super::translate::{incoming, translate};
-use super::{Datagram, Denied, Io, NewCall, OwnerGone, Refusal, Rest, Shard};
+use super::{Arrival, Datagram, Denied, Io, NewCall, OwnerGone, Refusal, Rest, Shard};
 use crate::call::Input;
 use crate::key::{CallKey, LegId};
 use crate::media::Session;
@@ -170,19 +170,22 @@ impl Shard {
     }
 
     /// A panic over one message costs that message; its transaction ends by its timers.
-    fn handle_message(&mut self, now: Time, flow: Flow, message: Result<Message, ParseError>) {
-        let ignored = match &message {
-            Ok(Message::Response(_)) => false,
-            Ok(Message::Request(request)) => self.gate.ignores(now, flow.remote.ip(), Some(request)),
-            Err(_) => self.gate.ignores(now, flow.remote.ip(), None),
+    fn handle_message(&mut self, now: Time, flow: Flow, arrival: Arrival) {
+        let ignored = match &arrival {
+            Arrival::Message(Message::Response(_)) | Arrival::Closed => false,
+            Arrival::Message(Message::Request(request)) => {
+                self.gate.ignores(now, flow.remote.ip(), Some(request))
+            }
+            Arrival::Malformed(_) => self.gate.ignores(now, flow.remote.ip(), None),
         };
         if ignored {
             return;
         }
         let endpoint = &mut self.endpoint;
-        let walked = catch_unwind(AssertUnwindSafe(|| match message {
-            Ok(message) => endpoint.handle_message(now, flow, message),
-            Err(error) => endpoint.handle_malformed(now, flow, &error),
+        let walked = catch_unwind(AssertUnwindSafe(|| match arrival {
+            Arrival::Message(message) => endpoint.handle_message(now, flow, message),
+            Arrival::Malformed(error) => endpoint.handle_malformed(now, flow, &error),
+            Arrival::Closed => endpoint.handle_transport_error(now, flow),
         }));
         self.tally.panics += u64::from(walked.is_err());
     }
@@ -330,7 +333,7 @@ mod tests {
 
         fn close_ports(&mut self, _: Pair) {}
 
-        fn receive_message(&mut self) -> Option<(Flow, Result<Message, ParseError>)> {
+        fn receive_message(&mut self) -> Option<(Flow, Arrival)> {
             self.taken += 1;
             let at = SocketAddr::from(([127, 0, 0, 1], 5060));
             let text = format!(
@@ -339,7 +342,7 @@ mod tests {
                 self.taken
             );
             let flow = Flow { transport: Transport::Udp, local: at, remote: at };
-            Some((flow, Message::parse(Bytes::from(text))))
+            Some((flow, Message::parse(Bytes::from(text)).into()))
         }
 
         fn send_message(&mut self, _: Transmit) -> bool {

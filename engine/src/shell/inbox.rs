@@ -7,9 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use baton_signaling::endpoint::Flow;
-use baton_signaling::message::{Field, Message, Method, ParseError};
+use baton_signaling::message::{Field, Message, Method};
 use crossbeam::queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
+
+use crate::shard::Arrival;
 
 /// Messages that may wait for one shard: a second of 200 new calls with ten messages each.
 pub(crate) const INBOX_MESSAGES: usize = 2048;
@@ -28,7 +30,7 @@ pub(crate) enum Pushed {
 /// The queue of one shard.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    queue: ArrayQueue<(Flow, Result<Message, ParseError>)>,
+    queue: ArrayQueue<(Flow, Arrival)>,
     bell: Bell,
     refused: AtomicU64,
     lost: AtomicU64,
@@ -62,8 +64,8 @@ impl Inbox {
     }
 
     /// Hands a message to the shard and wakes it.
-    pub(crate) fn push(&self, flow: Flow, message: Result<Message, ParseError>) -> Pushed {
-        if message.as_ref().is_ok_and(begins_a_call) && self.queue.len() > INBOX_MESSAGES / 2 {
+    pub(crate) fn push(&self, flow: Flow, message: Arrival) -> Pushed {
+        if begins_a_call(&message) && self.queue.len() > INBOX_MESSAGES / 2 {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Pushed::Refused;
         }
@@ -76,13 +78,18 @@ impl Inbox {
     }
 
     /// The message that waits longest.
-    pub(crate) fn pop(&self) -> Option<(Flow, Result<Message, ParseError>)> {
+    pub(crate) fn pop(&self) -> Option<(Flow, Arrival)> {
         self.queue.pop()
     }
 
     /// Whether none waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Whether so many wait that whoever can send later should: a quarter is left for those who cannot.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.queue.len() > INBOX_MESSAGES / 4 * 3
     }
 
     /// The bell that rings when a message has come.
@@ -106,9 +113,9 @@ impl Inbox {
 }
 
 /// An INVITE without a To tag is outside any dialog (RFC 3261 §12.2.2).
-fn begins_a_call(message: &Message) -> bool {
-    match message {
-        Message::Request(request) if request.method == Method::Invite => {
+fn begins_a_call(arrival: &Arrival) -> bool {
+    match arrival {
+        Arrival::Message(Message::Request(request)) if request.method == Method::Invite => {
             let to = request.headers.value(Field::To);
             !to.is_some_and(|to| to.to_ascii_lowercase().windows(5).any(|part| part == b";tag="))
         }
@@ -161,14 +168,12 @@ mod tests {
 
     use super::*;
 
-    fn request(method: &str, to: &str) -> Result<Message, ParseError> {
+    fn request(method: &str, to: &str) -> Arrival {
         let text = format!(
             "{method} sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKa\r\nFrom: <sip:a@b>;tag=1\r\n\
              To: {to}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
         );
-        let message = Message::parse(Bytes::from(text));
-        assert!(message.is_ok());
-        message
+        Arrival::Message(Message::parse(Bytes::from(text)).unwrap())
     }
 
     fn flow() -> Flow {

@@ -8,6 +8,7 @@ mod node;
 mod peers;
 mod queues;
 mod shards;
+mod streams;
 
 use std::sync::OnceLock;
 
@@ -19,6 +20,7 @@ pub(crate) use node::{NodeMetrics, Process};
 pub(crate) use peers::PeerMetrics;
 pub(crate) use queues::QueueMetrics;
 pub(crate) use shards::ShardMetrics;
+pub(crate) use streams::StreamMetrics;
 
 /// Upper ends of the buckets of set-up times, in seconds.
 const SETUP_SECONDS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
@@ -98,6 +100,7 @@ fn describe() {
         "baton_sip_inbox_refused_total",
         "What came no further than the socket: new calls refused, messages lost, datagrams unreadable."
     );
+    describe_connections();
     counter!("baton_handoff_total", "Handoffs that are over, by method, result and reason.");
     counter!(
         "baton_wideband_reinvite_total",
@@ -171,6 +174,14 @@ fn describe() {
     counter!("baton_panics_total", "Panics caught at the edge of a machine.");
     counter!("baton_process_cpu_seconds_total", "Processor time of the process.");
     gauge!("baton_process_resident_memory_bytes", "Memory of the process.");
+}
+
+fn describe_connections() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge};
+    gauge!("baton_sip_connections", "SIP connections by transport, those that are being opened included.");
+    counter!("baton_sip_connections_opened_total", "SIP connections begun, by transport and by which side.");
+    counter!("baton_sip_connections_refused_total", "SIP connections there was no room for, by reason.");
+    counter!("baton_sip_connections_closed_total", "SIP connections that are over, by reason.");
 }
 
 fn describe_streams() {

@@ -6,6 +6,7 @@ pub mod actors;
 mod clock;
 mod http;
 mod inbox;
+mod intake;
 mod limits;
 mod logging;
 mod metrics;
@@ -15,6 +16,7 @@ mod plan;
 mod poller;
 mod process;
 mod resolve;
+mod streams;
 mod udp;
 mod world;
 

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Arbiter};
-use baton_signaling::endpoint::EndpointConfig;
+use baton_signaling::endpoint::{EndpointConfig, Transport};
+use baton_signaling::message::Host;
 use baton_signaling::route;
 use tokio::sync::oneshot;
 
@@ -17,10 +18,12 @@ use super::actors::{
 };
 use super::http::Api;
 use super::inbox::Inbox;
+use super::intake::Intake;
 use super::limits::LAST_WORDS;
 use super::metrics::{self, NodeMetrics};
 use super::poller::Poller;
 use super::resolve::{Names, Resolver};
+use super::streams::Streams;
 use super::udp::{BindError, SipSockets};
 use super::world::{MediaAddress, World};
 use super::{Clock, Plan, entropy, http, secret};
@@ -86,6 +89,8 @@ impl From<io::Error> for StartError {
 pub struct NodeAddresses {
     /// SIP over UDP.
     pub sip: Vec<SocketAddr>,
+    /// SIP over connections.
+    pub streams: Vec<(Transport, SocketAddr)>,
     /// The API.
     pub http: SocketAddr,
 }
@@ -107,6 +112,7 @@ struct Parts {
     shared: Arc<Shared>,
     gate: Arc<Gate>,
     sip: SipSockets,
+    streams: Streams,
     names: Names,
     route_key: [u64; 2],
 }
@@ -119,11 +125,17 @@ impl Node {
     pub async fn start(plan: Plan) -> Result<Self, StartError> {
         let clock = Clock::start();
         plan.prompts().map_err(|(at, error)| StartError::Sound { at, error })?;
+        // First, since whoever counts holds handles of what is installed.
+        let rendered = metrics::install();
         let sip = SipSockets::bind(&plan.sip)?;
+        let (streams, listening) = Streams::bind(&plan.streams)?;
         let page = std::net::TcpListener::bind(plan.http)
             .map_err(|error| StartError::Bind { address: plan.http, error })?;
-        let addresses = NodeAddresses { sip: sip.addresses().collect(), http: page.local_addr()? };
-        let rendered = metrics::install();
+        let addresses = NodeAddresses {
+            sip: sip.addresses().collect(),
+            streams: streams.listeners().to_vec(),
+            http: page.local_addr()?,
+        };
         let gate = Arc::new(Gate::new(plan.admission.clone(), secret().map_err(io::Error::other)?));
         let supervisor = SupervisorActor::start(clock, NodeMetrics::new(gate.clone()));
         let queues = QueueActor::start(clock, plan.queues.clone());
@@ -133,14 +145,23 @@ impl Node {
         actix::spawn(resolver.run());
         let route_key = [random()?, random()?];
         let (drain, plan) = (plan.drain, Arc::new(plan));
-        let parts =
-            Parts { plan, shared: Arc::new(shared), gate: gate.clone(), sip: sip.clone(), names, route_key };
+        let parts = Parts {
+            plan,
+            shared: Arc::new(shared),
+            gate: gate.clone(),
+            sip: sip.clone(),
+            streams: streams.clone(),
+            names,
+            route_key,
+        };
         let mut node = Self { addresses, gate, shards: Vec::new(), arbiters: Vec::new(), drain, clock };
         let inboxes = node.start_shards(&parts).await?;
         node.introduce(&parts.shared);
         let readers = Arbiter::new();
+        let intake = Intake::new(inboxes, route_key);
         readers.spawn_fn(move || {
-            sip.readers(inboxes, route_key).into_iter().for_each(|reader| drop(actix::spawn(reader)))
+            sip.readers(&intake).into_iter().for_each(|reader| drop(actix::spawn(reader)));
+            streams.serve(listening, &intake);
         });
         let api = Api::new(node.gate.clone(), node.shards.clone(), parts.shared.clone(), rendered);
         let pages = Arbiter::new();
@@ -241,7 +262,8 @@ impl Parts {
             seed,
             keys,
             endpoint: EndpointConfig {
-                advertise: plan.advertise.map(|address| self.advertised(address)),
+                advertise: plan.advertise.map(|address| Host::Ip(address).to_string()),
+                listeners: self.listeners(),
                 shard: Some(route::Shard { mine: index, shards: plan.shards.max(1), key: self.route_key }),
                 refer_expires: EndpointConfig::default().refer_expires.max(plan.queues.handoff_max()),
                 ..EndpointConfig::default()
@@ -256,7 +278,7 @@ impl Parts {
             shard.probe(self.shared.clock.now(), plan.probe, plan.peer_uris());
         }
         let media = MediaAddress { local: plan.media, advertised: plan.advertise.unwrap_or(plan.media) };
-        let (sip, names, waits) = (self.sip, self.names, poller.clone());
+        let (sip, names, waits) = ((self.sip, self.streams), self.names, poller.clone());
         let cell = ShardCell::new(self.shared, poller, |cell| Core {
             shard,
             world: World::new(waits, inbox, sip, media, names, cell),
@@ -265,10 +287,10 @@ impl Parts {
         Ok(ShardActor::start(cell))
     }
 
-    /// `host:port` for Via and Contact: the advertised address with the port of the first socket.
-    fn advertised(&self, address: IpAddr) -> String {
-        let port = self.sip.addresses().next().map_or(5060, |local| local.port());
-        SocketAddr::new(address, port).to_string()
+    /// All that SIP is received at.
+    fn listeners(&self) -> Arc<[(Transport, SocketAddr)]> {
+        let udp = self.sip.addresses().map(|local| (Transport::Udp, local));
+        udp.chain(self.streams.listeners().iter().copied()).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton_signaling::auth::Credentials;
+use baton_signaling::endpoint::Transport;
 use bytes::Bytes;
 
 use crate::call::{
@@ -59,6 +60,8 @@ pub(crate) fn sound_fault(file: &Path) -> Option<String> {
 pub struct Plan {
     /// UDP addresses for SIP.
     pub sip: Vec<SocketAddr>,
+    /// Addresses for SIP over connections.
+    pub streams: Vec<(Transport, SocketAddr)>,
     /// The address written into Via and Contact, if not the socket's.
     pub advertise: Option<IpAddr>,
     /// The address for RTP.
@@ -103,7 +106,8 @@ impl Plan {
         let sounds = Sounds::of(settings);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            sip: settings.sip.listen.iter().map(|listen| listen.address).collect(),
+            sip: listen(settings, |transport| transport == Transport::Udp).map(|(_, at)| at).collect(),
+            streams: listen(settings, Transport::is_reliable).collect(),
             advertise: settings.sip.advertise,
             media: settings.media.address,
             ports: settings.media.ports.first..=settings.media.ports.last,
@@ -187,6 +191,15 @@ impl<'a> Sounds<'a> {
         };
         self.0.iter().map(read).collect()
     }
+}
+
+/// Where SIP is received over the transports that fit.
+fn listen(
+    settings: &Settings,
+    fits: impl Fn(Transport) -> bool,
+) -> impl Iterator<Item = (Transport, SocketAddr)> {
+    let all = settings.sip.listen.iter().map(|listen| (listen.transport, listen.address));
+    all.filter(move |(transport, _)| fits(*transport))
 }
 
 fn admission(settings: &Settings) -> AdmissionSettings {

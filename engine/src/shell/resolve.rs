@@ -8,15 +8,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_signaling::endpoint::Transport;
 use baton_signaling::message::{Host, SipUri, Uri};
 use bytes::Bytes;
 use tokio::sync::watch;
 
 /// Time between two looks at all names.
 const INTERVAL: Duration = Duration::from_secs(60);
-
-/// Port of a SIP URI that names none (RFC 3263 §4.2).
-const SIP_PORT: u16 = 5060;
 
 /// Addresses by name.
 type Table = Arc<BTreeMap<String, IpAddr>>;
@@ -69,13 +67,10 @@ impl Resolver {
 }
 
 impl Names {
-    /// Where a request for `uri` goes over UDP; `None`: it is no `sip:` URI for UDP, or its name is not known.
-    pub(crate) fn address(&self, uri: &str) -> Option<SocketAddr> {
+    /// Where a request for `uri` goes, and how; `None`: it is no SIP URI of a transport that is known, or its name is not.
+    pub(crate) fn address(&self, uri: &str) -> Option<(Transport, SocketAddr)> {
         let uri = host_of(uri)?;
-        let transport = uri.params.text("transport");
-        if uri.secure || transport.is_some_and(|transport| !transport.eq_ignore_ascii_case(b"udp")) {
-            return None;
-        }
+        let transport = Transport::of_uri(&uri)?;
         let address = match &uri.host {
             Host::Ip(address) => *address,
             Host::Name(name) => {
@@ -83,7 +78,7 @@ impl Names {
                 *self.0.borrow().get(&name)?
             }
         };
-        Some(SocketAddr::new(address, uri.port.unwrap_or(SIP_PORT)))
+        Some((transport, SocketAddr::new(address, uri.port.unwrap_or(transport.port()))))
     }
 }
 
@@ -99,18 +94,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_needs_no_table() {
+    fn an_address_needs_no_table_and_the_uri_says_how_it_is_reached() {
         let (_resolver, names) = Resolver::new([]);
-        assert_eq!(names.address("sip:ann@127.0.0.3:5080"), Some(([127, 0, 0, 3], 5080).into()));
-        assert_eq!(names.address("sip:ann@[::1];transport=UDP"), Some("[::1]:5060".parse().unwrap()));
+        for (uri, transport, address) in [
+            ("sip:ann@127.0.0.3:5080", Transport::Udp, "127.0.0.3:5080"),
+            ("sip:ann@[::1];transport=UDP", Transport::Udp, "[::1]:5060"),
+            ("sip:a@127.0.0.1;transport=tcp", Transport::Tcp, "127.0.0.1:5060"),
+            ("sip:a@127.0.0.1;transport=tls", Transport::Tls, "127.0.0.1:5061"),
+            ("sips:a@127.0.0.1", Transport::Tls, "127.0.0.1:5061"),
+        ] {
+            assert_eq!(names.address(uri), Some((transport, address.parse().unwrap())), "{uri}");
+        }
     }
 
     #[test]
-    fn what_cannot_be_reached_over_udp_has_no_address() {
+    fn what_cannot_be_reached_has_no_address() {
         let (_resolver, names) = Resolver::new([]);
-        for uri in
-            ["sips:a@127.0.0.1", "sip:a@127.0.0.1;transport=tcp", "tel:+49", "sip:a@unknown.example", ""]
-        {
+        for uri in ["sip:a@127.0.0.1;transport=sctp", "tel:+49", "sip:a@unknown.example", ""] {
             assert_eq!(names.address(uri), None, "{uri}");
         }
     }
@@ -120,7 +120,7 @@ mod tests {
         let (resolver, names) = Resolver::new(["sip:ann@LocalHost:5080"]);
         assert_eq!(names.address("sip:ann@localhost:5080"), None);
         resolver.look().await;
-        let found = names.address("sip:x@LOCALHOST:5090").unwrap();
+        let (_, found) = names.address("sip:x@LOCALHOST:5090").unwrap();
         assert!(found.ip().is_loopback() && found.port() == 5090);
     }
 }

@@ -9,13 +9,11 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use baton_signaling::endpoint::{Flow, Transmit, Transport};
-use baton_signaling::message::{Message, Request, Response};
-use baton_signaling::route::shard_of;
 use bytes::Bytes;
 use socket2::SockRef;
 use tokio::io::Interest;
 
-use super::inbox::{Inbox, Pushed};
+use super::intake::Intake;
 use crate::media::Lane;
 use crate::shard::Pair;
 
@@ -83,15 +81,9 @@ impl SipSockets {
     }
 
     /// Reads all sockets and hands their messages to the shards until the runtime ends; one future for each socket.
-    pub(crate) fn readers(
-        &self,
-        inboxes: Arc<[Arc<Inbox>]>,
-        key: [u64; 2],
-    ) -> Vec<impl Future<Output = ()> + use<>> {
-        let count = self.0.len();
-        (0..count)
-            .map(|at| Reader { sockets: self.clone(), at, inboxes: inboxes.clone(), key }.run())
-            .collect()
+    pub(crate) fn readers(&self, intake: &Intake) -> Vec<impl Future<Output = ()> + use<>> {
+        let reader = |at| Reader { sockets: self.clone(), at, intake: intake.clone() }.run();
+        (0..self.0.len()).map(reader).collect()
     }
 }
 
@@ -99,8 +91,7 @@ impl SipSockets {
 struct Reader {
     sockets: SipSockets,
     at: usize,
-    inboxes: Arc<[Arc<Inbox>]>,
-    key: [u64; 2],
+    intake: Intake,
 }
 
 impl Reader {
@@ -121,47 +112,11 @@ impl Reader {
                 continue;
             };
             let flow = Flow { transport: Transport::Udp, local: *local, remote };
-            self.take(flow, Bytes::copy_from_slice(&buffer[..len]));
-        }
-    }
-
-    fn take(&self, flow: Flow, datagram: Bytes) {
-        match Message::parse(datagram) {
-            Ok(message) => self.route(flow, message),
-            Err(error) => {
-                // Its Call-ID may be what cannot be read: the first inbox counts for all.
-                let Some(inbox) = self.inboxes.first() else { return };
-                inbox.unreadable();
-                // The endpoint answers without keeping anything, so any shard's will do.
-                if error.status().is_some() {
-                    inbox.push(flow, Err(error));
-                }
+            let refusal = self.intake.take(flow, Bytes::copy_from_slice(&buffer[..len]));
+            if let Some(bytes) = refusal {
+                self.sockets.send(&Transmit { flow, bytes });
             }
         }
-    }
-
-    fn route(&self, flow: Flow, message: Message) {
-        let call_id = message.headers().call_id().cloned().unwrap_or_default();
-        let shards = u16::try_from(self.inboxes.len()).expect("shards are counted in u16");
-        let inbox = &self.inboxes[usize::from(shard_of(&call_id, shards, self.key))];
-        let refusal = match &message {
-            Message::Request(request) => Some(request.clone()),
-            Message::Response(_) => None,
-        };
-        if let (Pushed::Refused, Some(request)) = (inbox.push(flow, Ok(message)), refusal) {
-            self.refuse(flow, &request);
-        }
-    }
-
-    /// Answers a new INVITE without keeping anything of it (RFC 3261 §8.2.7): the ACK that follows is dropped as stray.
-    fn refuse(&self, flow: Flow, request: &Request) {
-        let mut response = Response::to_request(request, 503).with("Retry-After", "5");
-        response.set_to_tag(b"overload");
-        self.answer(flow, &response);
-    }
-
-    fn answer(&self, flow: Flow, response: &Response) {
-        self.sockets.send(&Transmit { flow, bytes: response.to_bytes() });
     }
 }
 

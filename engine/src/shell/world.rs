@@ -9,18 +9,18 @@ use std::sync::Arc;
 
 use actix::Addr;
 use actix::prelude::SendError;
-use baton_signaling::endpoint::{Flow, Transmit};
-use baton_signaling::message::{Message, ParseError};
+use baton_signaling::endpoint::{Flow, Transmit, Transport};
 
 use super::actors::{CallActor, ShardCell, Tell};
 use super::inbox::{Inbox, InboxCounts};
 use super::poller::{Poller, Ready};
 use super::resolve::Names;
+use super::streams::Streams;
 use super::udp::{PairSockets, SipSockets};
 use crate::call::Input;
 use crate::key::CallKey;
 use crate::media::Lane;
-use crate::shard::{Datagram, Io, NewCall, Outbox, OwnerGone, Pair};
+use crate::shard::{Arrival, Datagram, Io, NewCall, Outbox, OwnerGone, Pair};
 
 /// Looks at the sockets in one turn: a stream that sends more than a packet at once had a stall of the network behind it, of
 /// 140 ms at the most, or is none.
@@ -50,6 +50,7 @@ pub(crate) struct World {
     looks: usize,
     inbox: Arc<Inbox>,
     sip: SipSockets,
+    streams: Streams,
     media: MediaAddress,
     names: Names,
     /// By RTP port / 2.
@@ -65,7 +66,7 @@ impl World {
     pub(crate) fn new(
         poller: Rc<Poller>,
         inbox: Arc<Inbox>,
-        sip: SipSockets,
+        (sip, streams): (SipSockets, Streams),
         media: MediaAddress,
         names: Names,
         cell: Weak<ShardCell>,
@@ -77,6 +78,7 @@ impl World {
             looks: 0,
             inbox,
             sip,
+            streams,
             media,
             names,
             pairs,
@@ -187,16 +189,22 @@ impl Io for World {
         self.pairs[index(pair)] = None;
     }
 
-    fn receive_message(&mut self) -> Option<(Flow, Result<Message, ParseError>)> {
+    fn receive_message(&mut self) -> Option<(Flow, Arrival)> {
         self.inbox.pop()
     }
 
     fn send_message(&mut self, transmit: Transmit) -> bool {
-        self.sip.send(&transmit)
+        match transmit.flow.transport {
+            Transport::Udp => self.sip.send(&transmit),
+            _ => self.streams.send(transmit),
+        }
     }
 
     fn route(&mut self, uri: &str) -> Option<Flow> {
-        self.sip.towards(self.names.address(uri)?)
+        match self.names.address(uri)? {
+            (Transport::Udp, remote) => self.sip.towards(remote),
+            (transport, remote) => self.streams.towards(transport, remote),
+        }
     }
 
     fn start(&mut self, call: NewCall) -> bool {

@@ -1,0 +1,75 @@
+//! The way of SIP messages from the sockets to the shards: read once, then to the shard that its Call-ID leads to.
+//!
+//! Leaves out how octets become messages' octets (`udp.rs`, `streams/`), and what a message means.
+
+use std::sync::Arc;
+
+use baton_signaling::endpoint::Flow;
+use baton_signaling::message::{Message, Request, Response};
+use baton_signaling::route::shard_of;
+use bytes::Bytes;
+
+use super::inbox::{Inbox, Pushed};
+use crate::shard::Arrival;
+
+/// The inboxes of all shards, and the key by which a Call-ID finds its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Intake {
+    inboxes: Arc<[Arc<Inbox>]>,
+    key: [u64; 2],
+}
+
+impl Intake {
+    /// The way to these inboxes.
+    pub(crate) fn new(inboxes: Arc<[Arc<Inbox>]>, key: [u64; 2]) -> Self {
+        Self { inboxes, key }
+    }
+
+    /// Takes the octets of a message. What comes back has to be sent back at once: the answer to a new call that finds no
+    /// room (RFC 3261 §8.2.7), of which nothing is kept; the ACK that follows is dropped as stray.
+    pub(crate) fn take(&self, flow: Flow, bytes: Bytes) -> Option<Bytes> {
+        match Message::parse(bytes) {
+            Ok(message) => self.route(flow, message),
+            Err(error) => {
+                // Its Call-ID may be what cannot be read: the first inbox counts for all.
+                let inbox = self.inboxes.first()?;
+                inbox.unreadable();
+                // The endpoint answers without keeping anything, so any shard's will do.
+                if error.status().is_some() {
+                    inbox.push(flow, Arrival::Malformed(error));
+                }
+                None
+            }
+        }
+    }
+
+    /// Tells every shard that a connection has closed. One whose inbox is full learns it when it next sends.
+    pub(crate) fn closed(&self, flow: Flow) {
+        for inbox in &*self.inboxes {
+            inbox.push(flow, Arrival::Closed);
+        }
+    }
+
+    /// Whether a shard is so far behind that whoever can wait should: messages of a stream are not sent again.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.inboxes.iter().any(|inbox| inbox.is_congested())
+    }
+
+    fn route(&self, flow: Flow, message: Message) -> Option<Bytes> {
+        let call_id = message.headers().call_id().cloned().unwrap_or_default();
+        let shards = u16::try_from(self.inboxes.len()).expect("shards are counted in u16");
+        let inbox = &self.inboxes[usize::from(shard_of(&call_id, shards, self.key))];
+        let refusal = match &message {
+            Message::Request(request) => Some(request.clone()),
+            Message::Response(_) => None,
+        };
+        let refused = inbox.push(flow, Arrival::Message(message)) == Pushed::Refused;
+        refusal.filter(|_| refused).map(|request| unavailable(&request))
+    }
+}
+
+fn unavailable(request: &Request) -> Bytes {
+    let mut response = Response::to_request(request, 503).with("Retry-After", "5");
+    response.set_to_tag(b"overload");
+    response.to_bytes()
+}
