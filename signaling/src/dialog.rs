@@ -130,6 +130,12 @@ impl Dialog {
         }
     }
 
+    /// This is the dialog of a 2xx, `early` what its provisional responses made: requests are counted on.
+    pub(crate) fn go_on_from(&mut self, early: &Self) {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
+        self.remote_cseq = self.remote_cseq.max(early.remote_cseq);
+    }
+
     /// A request has come from `source`: a far end behind a NAT is wherever it was seen last, and one that speaks over
     /// connections is reached over its newest (RFC 5626 §5.3).
     pub(crate) fn seen_at(&mut self, source: Flow) {

@@ -18,7 +18,9 @@ mod leg;
 mod notify;
 mod receiving;
 mod reinvite;
+mod reliable;
 mod sending;
+mod session;
 mod table;
 mod within;
 

@@ -12,6 +12,7 @@ mod random;
 mod refer;
 pub mod route;
 pub mod sdp;
+mod session_timer;
 pub mod stream;
 mod time;
 mod transaction;

@@ -87,3 +87,15 @@ pub const NONCE_LIFE: Duration = Duration::from_secs(300);
 
 /// Nonces in use whose counts are kept: some 100 octets each. Beyond it the oldest are stale before their time.
 pub const NONCES_KEPT: usize = 10_000;
+
+/// The shortest session interval that anybody may ask for, in seconds (RFC 4028 §5).
+pub const SESSION_SECONDS_MIN: u32 = 90;
+
+/// How often a request is sent again with the interval that a 422 asks for; each proxy on the way may have one of its own.
+pub const SESSION_INTERVAL_TRIES: u8 = 4;
+
+/// The least wait before a refresh that was refused is tried again: as long as a message may stay in the network (T4).
+pub const REFRESH_RETRY_MIN: Duration = Duration::from_secs(5);
+
+/// Early dialogs of one INVITE that are kept: as many phones as may answer it.
+pub const EARLY_DIALOGS: usize = FORKS_ENDED;

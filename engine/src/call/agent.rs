@@ -5,7 +5,7 @@ use std::time::Duration;
 use baton_signaling::Time;
 
 use crate::call::call::{Call, Feed, Stage, Stay};
-use crate::call::flow::leg_end;
+use crate::call::flow::{gone, leg_end};
 use crate::call::handoff::Returned;
 use crate::call::leg::Farewell;
 use crate::call::{Action, EndReason, Failure, LegEnd, Role, SipEvent, Timer};
@@ -60,8 +60,11 @@ impl Call {
         match event {
             SipEvent::Progress { status, .. } if ringing => self.agent_rings(now, id, status),
             SipEvent::Answered { sdp, .. } if ringing => self.agent_answered(now, id, sdp.as_deref()),
-            SipEvent::Refused { failure, .. } if ringing => {
-                self.agent_failed(now, id, outcome_of(failure), leg_end(failure));
+            SipEvent::Refused { failure, headers } if ringing => {
+                match self.redirected(id, failure, &headers) {
+                    Some(uri) => self.follow_agent(now, id, failure, &uri),
+                    None => self.agent_failed(now, id, outcome_of(failure), leg_end(failure)),
+                }
             }
             SipEvent::Bye { .. } if ringing => {
                 self.agent_failed(now, id, Outcome::Declined, LegEnd::TheyHungUp);
@@ -76,7 +79,7 @@ impl Call {
                     self.end_call(now, EndReason::AgentHungUp);
                 }
             }
-            SipEvent::Gone { .. } => self.agent_lost(now, id, Farewell::Nothing, LegEnd::Gone),
+            SipEvent::Gone { failure } => self.agent_lost(now, id, Farewell::Nothing, gone(failure)),
             // RFC 3261 §13.3.1.4: whoever does not acknowledge our 200 in its time is let go.
             SipEvent::NotAcked => self.agent_lost(now, id, Farewell::Say, LegEnd::NoResponse),
             SipEvent::Alive => {}
@@ -199,7 +202,7 @@ impl Call {
 /// What the failure of an agent's INVITE says of the agent.
 fn outcome_of(failure: Failure) -> Outcome {
     match failure {
-        Failure::Timeout | Failure::Transport => Outcome::Unreachable,
+        Failure::Timeout | Failure::Transport | Failure::Expired => Outcome::Unreachable,
         Failure::Status(486 | 600) => Outcome::Busy,
         Failure::Status(487) => Outcome::NoAnswer,
         // Nobody there, or what we send is not to the phone's liking.

@@ -329,6 +329,7 @@ impl Call {
             SipEvent::Info { request, content_type, body } => {
                 self.info(now, id, request, &content_type, &body);
             }
+            SipEvent::RefreshDue => self.refresh_due(id),
             SipEvent::Reanswered { sdp } => self.reanswered(now, id, sdp.as_deref()),
             SipEvent::Rerefused { .. } => self.reanswered(now, id, None),
             event => match role {

@@ -13,7 +13,7 @@ use crate::call::call::{Call, Feed, Incoming};
 use crate::call::context::Source;
 use crate::call::leg::Port;
 use crate::call::settings::{AnswerMode, FlowSettings, matches_pattern};
-use crate::call::{Action, EndReason, Header, LegEnd, LegState, Moment, SipEvent, Timer};
+use crate::call::{Action, EndReason, Failure, Header, LegEnd, LegState, Moment, SipEvent, Timer};
 use crate::key::LegId;
 use crate::media::Order;
 
@@ -140,7 +140,8 @@ impl Call {
     fn send_answer(&mut self, now: Time, sdp: Bytes) {
         self.timers.stop(Timer::Refresh);
         self.mark_up(now, LegId::CALLER);
-        self.act(Action::Answer { leg: LegId::CALLER, sdp: sdp.into(), headers: Vec::new() });
+        let headers = self.session_wish(&self.caller().peer).into_iter().collect();
+        self.act(Action::Answer { leg: LegId::CALLER, sdp: sdp.into(), headers });
     }
 
     pub(super) fn caller_has_port(&mut self, now: Time) {
@@ -165,6 +166,9 @@ impl Call {
             SipEvent::Bye { .. } => self.caller_left(now, EndReason::CallerHungUp, LegEnd::TheyHungUp),
             SipEvent::Cancelled { .. } => {
                 self.caller_left(now, EndReason::CallerCancelled, LegEnd::TheyHungUp);
+            }
+            SipEvent::Gone { failure: Failure::Expired } => {
+                self.caller_left(now, EndReason::SessionExpired, LegEnd::Expired);
             }
             SipEvent::Gone { .. } => self.caller_left(now, EndReason::CallerGone, LegEnd::Gone),
             SipEvent::NotAcked => self.end_call(now, EndReason::CallerNotAcked),

@@ -34,6 +34,7 @@ impl Call {
         if let Some(peer) = self.settings.peers.get(&leg.peer) {
             headers.extend(peer.headers.iter().cloned());
         }
+        headers.extend(self.session_wish(&leg.peer));
         let given = headers.len();
         for (name, value) in self.context.headers_for_agent(&self.flow_settings().context) {
             if !headers[..given].iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
@@ -41,6 +42,12 @@ impl Call {
             }
         }
         headers
+    }
+
+    /// By which header the endpoint is asked for a session timer with this peer.
+    pub(super) fn session_wish(&self, peer: &str) -> Option<Header> {
+        let seconds = self.settings.peers.get(peer)?.session_expires;
+        (seconds > 0).then(|| ("Session-Expires".to_owned(), Bytes::from(seconds.to_string())))
     }
 
     /// What the context has lost, on its way in and to the budget of its way out.

@@ -90,6 +90,10 @@ pub struct Counters {
     pub targets_refused: u64,
     /// Subscriptions of a REFER that the far end ended.
     pub notifies_failed: u64,
+    /// 3xx answers that were followed.
+    pub redirects_followed: u64,
+    /// 3xx answers that named no place where their peer may send us, or once too often.
+    pub redirects_refused: u64,
     /// AI addresses given up for the next.
     pub ai_attempts_failed: u64,
     /// AI legs lost in conversation.

@@ -19,6 +19,8 @@ pub enum EndReason {
     CallerSilent,
     /// 481, 408 or silence to a request in the caller's dialog.
     CallerGone,
+    /// Nobody has refreshed the caller's session (RFC 4028).
+    SessionExpired,
     /// The caller answered our offer with an SDP we cannot use.
     CallerBadAnswer,
     /// The AI ended the call with a BYE that asks for no handoff.
@@ -96,12 +98,13 @@ pub struct EndRow {
 
 impl EndReason {
     /// All reasons, in the order of the table.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::CallerHungUp,
         Self::CallerCancelled,
         Self::CallerNotAcked,
         Self::CallerSilent,
         Self::CallerGone,
+        Self::SessionExpired,
         Self::CallerBadAnswer,
         Self::AiHungUp,
         Self::AgentHungUp,
@@ -141,6 +144,9 @@ impl EndReason {
                 row(487, "Request Terminated", 102, "caller silent", "caller_silent", Caller)
             }
             Self::CallerGone => row(487, "Request Terminated", 27, "caller gone", "caller_gone", Caller),
+            Self::SessionExpired => {
+                row(487, "Request Terminated", 102, "session expired", "session_expired", Caller)
+            }
             Self::CallerBadAnswer => {
                 row(488, "Not Acceptable Here", 65, "caller's answer unusable", "caller_bad_answer", Caller)
             }

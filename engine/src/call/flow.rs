@@ -97,16 +97,21 @@ impl Call {
                 self.merge_context(Source::Answer, &headers);
                 self.ai_answered(now, id, address, sdp.as_deref());
             }
-            (SipEvent::Refused { failure, .. }, Some(address)) => {
-                self.end_leg(now, id, Farewell::Nothing, leg_end(failure));
-                self.ai_failed(now, address, judge(failure));
+            (SipEvent::Refused { failure, headers }, Some(address)) => {
+                match self.redirected(id, failure, &headers) {
+                    Some(uri) => self.follow_ai(now, id, failure, &uri, address),
+                    None => {
+                        self.end_leg(now, id, Farewell::Nothing, leg_end(failure));
+                        self.ai_failed(now, address, judge(failure));
+                    }
+                }
             }
             (SipEvent::Bye { .. } | SipEvent::Gone { .. }, Some(address)) => {
                 self.end_leg(now, id, Farewell::Nothing, LegEnd::TheyHungUp);
                 self.ai_failed(now, address, Verdict { reason: EndReason::AiDown, next: true });
             }
             (SipEvent::Bye { headers }, None) => self.ai_bye(now, id, &headers),
-            (SipEvent::Gone { .. }, None) => self.ai_gone(now, id, Farewell::Nothing, LegEnd::Gone),
+            (SipEvent::Gone { failure }, None) => self.ai_gone(now, id, Farewell::Nothing, gone(failure)),
             // RFC 3261 §13.3.1.4: whoever does not acknowledge our 200 in its time is let go.
             (SipEvent::NotAcked, None) => self.ai_gone(now, id, Farewell::Say, LegEnd::NoResponse),
             (SipEvent::Alive, None) => {}
@@ -209,7 +214,7 @@ impl Call {
 /// What the failure of one address says of the AI, and whether the next is worth a try.
 fn judge(failure: Failure) -> Verdict {
     let (reason, next) = match failure {
-        Failure::Timeout => (EndReason::AiSilent, true),
+        Failure::Timeout | Failure::Expired => (EndReason::AiSilent, true),
         Failure::Transport | Failure::Status(408 | 500..=599) => (EndReason::AiDown, true),
         Failure::Status(486 | 600) => (EndReason::AiBusy, false),
         Failure::Status(480 | 487) => (EndReason::AiSilent, false),
@@ -224,5 +229,11 @@ pub(super) fn leg_end(failure: Failure) -> LegEnd {
         Failure::Status(status) => LegEnd::Refused(status),
         Failure::Timeout => LegEnd::NoResponse,
         Failure::Transport => LegEnd::Unreachable,
+        Failure::Expired => LegEnd::Expired,
     }
+}
+
+/// How a leg ends whose far end has no such dialog any more.
+pub(super) fn gone(failure: Failure) -> LegEnd {
+    if failure == Failure::Expired { LegEnd::Expired } else { LegEnd::Gone }
 }

@@ -59,6 +59,8 @@ pub enum Failure {
     Timeout,
     /// The message could not be sent: no address, port unreachable.
     Transport,
+    /// Nobody has refreshed the session (RFC 4028).
+    Expired,
 }
 
 /// What can happen in a leg's dialog. Transactions, ACK, retransmission, 100 Trying and 487 are the endpoint's business.
@@ -144,7 +146,9 @@ pub enum SipEvent {
     },
     /// An OPTIONS of ours within the dialog was answered: the far end lives.
     Alive,
-    /// 481 or 408 (or silence) to a request within the dialog: the dialog is over (RFC 5057).
+    /// The session is to be refreshed (RFC 4028) by [`Action::Reinvite`] with the description sent last.
+    RefreshDue,
+    /// 481 or 408 (or silence) to a request within the dialog, or a session nobody has refreshed: the dialog is over (RFC 5057).
     Gone {
         /// How.
         failure: Failure,

@@ -79,6 +79,8 @@ pub(crate) enum Reoffer {
     Remedy,
     /// It is another device than before, and is to have a key that the one before does not know.
     Rekey,
+    /// Its session is to be refreshed.
+    Refresh,
     /// It was told of another bandwidth than is heard beside this leg.
     Bandwidth { beside: LegId },
 }
@@ -101,6 +103,8 @@ pub(crate) struct Leg {
     pub(crate) offer: Option<OfferId>,
     /// How long it may ring.
     pub(crate) ring: Duration,
+    /// Where the INVITE was before it was sent on by 3xx.
+    pub(crate) hops: Vec<String>,
     /// Nothing has come from it for `timers.media`.
     pub(crate) silent: bool,
     pub(crate) held: bool,
@@ -131,6 +135,7 @@ impl Leg {
             awaits_answer: false,
             offer: None,
             ring: Duration::ZERO,
+            hops: Vec::new(),
             silent: false,
             held: false,
             media: None,

@@ -21,6 +21,7 @@ mod leg;
 mod negotiated;
 mod offer;
 mod record;
+mod redirect;
 mod segments;
 mod settings;
 mod state;

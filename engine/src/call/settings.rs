@@ -105,6 +105,8 @@ pub struct CallPeer {
     pub dtmf: DtmfRule,
     /// Whether its legs are to be secured.
     pub srtp: SrtpPolicy,
+    /// The session timer asked for, in seconds (RFC 4028); 0: none.
+    pub session_expires: u32,
     /// How long what its legs send may be held; `None`: as every session does.
     pub jitter_ms: Option<JitterMs>,
 }

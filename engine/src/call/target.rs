@@ -89,12 +89,24 @@ pub(super) fn resolve(uri: &Uri, settings: &CallSettings, ai: &str, refer_to: &[
     }
     // A phone may live at our host, at another port.
     // Compared and dialled without parameters: a maddr would lead elsewhere than the host that is allowed.
+    if is_allowed(sip, refer_to) { Wish::Target(Target::Uri(bare(sip))) } else { Wish::Foreign }
+}
+
+/// Whether one of the patterns of a `refer_to` takes a URI, with its port or without.
+pub(super) fn is_allowed(sip: &SipUri, patterns: &[String]) -> bool {
+    let full = bare(sip);
+    let without_port = bare(&SipUri { port: None, ..sip.clone() });
+    patterns.iter().any(|pattern| matches_pattern(pattern, &without_port) || matches_pattern(pattern, &full))
+}
+
+/// A URI's scheme, user, host and port.
+pub(super) fn bare(sip: &SipUri) -> String {
+    let mut host = bytes::BytesMut::new();
+    sip.host.write(&mut host);
     let scheme = if sip.secure { "sips" } else { "sip" };
     let user = sip.user.as_ref().map_or_else(String::new, |user| format!("{}@", text(user)));
-    let bare = format!("{scheme}:{user}{host}");
-    let full = sip.port.map_or_else(|| bare.clone(), |port| format!("{bare}:{port}"));
-    let allowed = |pattern: &String| matches_pattern(pattern, &bare) || matches_pattern(pattern, &full);
-    if refer_to.iter().any(allowed) { Wish::Target(Target::Uri(full)) } else { Wish::Foreign }
+    let port = sip.port.map_or_else(String::new, |port| format!(":{port}"));
+    format!("{scheme}:{user}{}{port}", text(&host.freeze()))
 }
 
 fn text(bytes: &Bytes) -> String {

@@ -102,6 +102,8 @@ pub enum LegEnd {
     Unreachable,
     /// A request in its dialog got 481, 408 or nothing.
     Gone,
+    /// Nobody has refreshed its session (RFC 4028).
+    Expired,
 }
 
 /// The entries of one call.

@@ -228,6 +228,18 @@ impl Call {
         }
     }
 
+    /// The session's timer wants it offered once more, as it is (RFC 4028 §7.4: the version stays). An offer that is on its
+    /// way does as well.
+    pub(super) fn refresh_due(&mut self, id: LegId) {
+        let Some(leg) = self.leg_mut(id).filter(|leg| leg.is_up() && !leg.awaits_answer) else { return };
+        if leg.reoffer.is_none()
+            && let Some(last) = leg.session.last().cloned()
+        {
+            leg.reoffer = Some(Reoffer::Refresh);
+            self.act(Action::Reinvite(id, last.into()));
+        }
+    }
+
     /// Somebody has answered the caller's words.
     pub(super) fn answered_after(&mut self, id: LegId, ms: u32) {
         if self.leg(id).is_some_and(|leg| leg.role == Role::Ai) {

@@ -1,5 +1,6 @@
 //! `[[peers]]`: whom we speak with, and how.
 
+use baton_signaling::limits::SESSION_SECONDS_MIN;
 use baton_signaling::sdp::Codec;
 
 use crate::limits::PEER_URIS_MAX;
@@ -37,6 +38,9 @@ pub struct Peer {
     /// `refer_to`: where its REFER may point besides our own names and queues: SIP URIs in which one `*` stands for
     /// any run of characters. Default none.
     pub refer_to: Vec<String>,
+    /// `session_expires`: seconds after which a leg with it ends unless it is refreshed (RFC 4028), as far as we may ask;
+    /// 90 to 86400, default 1800. 0: never asked for, though one that it asks for is kept.
+    pub session_expires: u32,
     /// `dtmf`: how digits travel to and from it: `"auto"` (default), `"rfc4733"`, `"info"`, `"inband"`.
     pub dtmf: DtmfRule,
     /// `auth`: how we answer its challenges (RFC 7616), as `{ username = "baton", password = "${PASSWORD}" }`. Default: not
@@ -81,6 +85,9 @@ pub struct JitterMs {
 /// Greatest delay a jitter buffer may be asked for, in milliseconds: nobody converses beyond it.
 const JITTER_MS_MAX: u32 = 500;
 
+/// The interval that RFC 4028 §4 recommends, in seconds.
+const SESSION_EXPIRES: u32 = 1800;
+
 /// Whether a leg that could be relayed is repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repair {
@@ -104,7 +111,7 @@ pub enum Srtp {
 }
 
 /// Headers that the stack writes itself: one of the file's would make a message with two.
-pub(super) const RESERVED: [&str; 17] = [
+pub(super) const RESERVED: [&str; 19] = [
     "Via",
     "From",
     "To",
@@ -122,6 +129,8 @@ pub(super) const RESERVED: [&str; 17] = [
     "Authorization",
     "Proxy-Authorization",
     "Session-ID",
+    "Session-Expires",
+    "Min-SE",
 ];
 
 pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
@@ -138,11 +147,11 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
         calls: table.integer("calls", 1..=100_000).map(|found| found.value),
         calls_per_second: table.integer("calls_per_second", 1..=100_000).map(|found| found.value),
         refer_to: read_refer_to(table),
+        session_expires: read_session_expires(table),
         dtmf: read_dtmf(table),
         auth: auth::read_auth(table),
         challenge: auth::read_challenge(table),
     };
-    read_later(table);
     table.finish();
     Found { value: peer, at: name.at }
 }
@@ -243,11 +252,11 @@ fn read_refer_to(table: &Table<'_>) -> Vec<String> {
     list.iter().filter_map(one).collect()
 }
 
-/// Keys of the contract whose feature is not there.
-fn read_later(table: &Table<'_>) {
-    if let Some(found) = table.integer("session_expires", 0..=86_400)
-        && found.value != 0
-    {
-        table.later(&found.at, "session timers of our own; only 0");
+fn read_session_expires(table: &Table<'_>) -> u32 {
+    let Some(found) = table.integer("session_expires", 0..=86_400) else { return SESSION_EXPIRES };
+    if (1..SESSION_SECONDS_MIN).contains(&found.value) {
+        let least = SESSION_SECONDS_MIN;
+        table.note(&found.at, format!("must be 0 or at least {least} (RFC 4028 §5)"));
     }
+    found.value
 }

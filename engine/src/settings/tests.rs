@@ -106,7 +106,7 @@ fn what_is_written_is_read() {
         repair = "never"
         srtp = "required"
         jitter_ms = { min = 40, max = 120 }
-        session_expires = 0
+        session_expires = 90
         calls = 5
         calls_per_second = 2
         refer_to = ["sip:*@transfer.example"]
@@ -220,9 +220,6 @@ fn keys_of_things_to_come_are_refused_by_name() {
     let later = |from: &str, to: &str, field: &str, what: &str| {
         assert_fault(from, to, &format!("{field}: not supported yet: {what}"));
     };
-    let peer = "name = \"web\"";
-    let expires = "name = \"web\"\nsession_expires = 1800";
-    later(peer, expires, "peers[0].session_expires", "session timers of our own; only 0");
     let queue = "queue = \"people\"\n";
     let direct = "queue = \"people\"\n[flows.handoff]\ninvite_handoff = \"direct\"\n";
     later(queue, direct, "flows[0].handoff.invite_handoff", "\"direct\"; only \"through-ai\"");
@@ -251,6 +248,14 @@ fn what_is_called_over_a_transport_needs_an_address_of_ours_with_it() {
     assert_fault("2.9\"", "2.9;transport=ws\"", &format!("peers[1].uris[0]: {problem}"));
     let problem = "names a transport that is not known; use transport=tcp, or none for UDP";
     assert_fault("2.9\"", "2.9;transport=sctp\"", &format!("peers[1].uris[0]: {problem}"));
+}
+
+#[test]
+fn a_session_interval_is_none_or_what_the_rfc_allows() {
+    let peer = |seconds: u32| format!("name = \"web\"\nsession_expires = {seconds}");
+    let least = "peers[0].session_expires: must be 0 or at least 90 (RFC 4028 §5)";
+    assert_fault("name = \"web\"", &peer(89), least);
+    assert_eq!(Settings::embedded().peers[0].session_expires, 1800);
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn is_up<T>(result: &Result<T, Failure>) -> bool {
     match result {
         Ok(_) => true,
         Err(Failure::Status(status)) => !matches!(status, 408 | 502 | 503 | 504),
-        Err(Failure::Timeout | Failure::Transport) => false,
+        Err(Failure::Timeout | Failure::Transport | Failure::Expired) => false,
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) fn translate(event: Event) -> Option<Translated> {
         Event::Replied { leg, result, .. } => {
             Some(Translated { leg, event: is_alive(&result).then_some(SipEvent::Alive), over: false })
         }
+        Event::RefreshDue { leg } => told(leg, SipEvent::RefreshDue),
         Event::NotifyFailed { leg, key } => told(leg, SipEvent::NotifyFailed { request: RequestKey(key.0) }),
         Event::Gone { leg, failure } => last(leg, SipEvent::Gone { failure: failure_of(failure) }),
     }
@@ -95,7 +96,7 @@ fn is_alive<T>(result: &Result<T, endpoint::Failure>) -> bool {
     match result {
         Ok(_) => true,
         Err(endpoint::Failure::Status(status)) => !matches!(status, 408 | 481),
-        Err(endpoint::Failure::Timeout | endpoint::Failure::Transport) => false,
+        Err(endpoint::Failure::Timeout | endpoint::Failure::Transport | endpoint::Failure::Expired) => false,
     }
 }
 
@@ -104,6 +105,7 @@ fn failure_of(failure: endpoint::Failure) -> Failure {
         endpoint::Failure::Status(status) => Failure::Status(status),
         endpoint::Failure::Timeout => Failure::Timeout,
         endpoint::Failure::Transport => Failure::Transport,
+        endpoint::Failure::Expired => Failure::Expired,
     }
 }
 

@@ -93,6 +93,10 @@ fn describe() {
         "SIP responses by direction, method and code (rare codes by class), without our retransmissions."
     );
     counter!("baton_sip_retransmissions_total", "SIP messages sent or received again.");
+    counter!(
+        "baton_sip_sessions_total",
+        "Session timers (RFC 4028): refreshes we began, legs ended unrefreshed."
+    );
     counter!("baton_sip_rejected_total", "SIP requests the endpoint refused by itself, by reason.");
     gauge!("baton_sip_dialogs_active", "INVITE dialogs alive, those that wait out a BYE included.");
     gauge!("baton_sip_transactions_active", "SIP transactions alive.");

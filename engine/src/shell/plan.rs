@@ -287,6 +287,7 @@ fn call_peer(peer: &settings::Peer) -> CallPeer {
             settings::Repair::Always => Repair::Always,
         },
         dtmf: peer.dtmf,
+        session_expires: peer.session_expires,
         srtp: match peer.srtp {
             settings::Srtp::Off => SrtpPolicy::Off,
             settings::Srtp::Optional => SrtpPolicy::Optional,

@@ -3,6 +3,7 @@
 use super::answering::Reply;
 use super::leg::{LegState, Phase, Unacked};
 use super::receiving::unavailable;
+use super::session::take_wish;
 use super::{Endpoint, Event, Flow, Leg};
 use crate::Time;
 use crate::dialog::Dialog;
@@ -52,26 +53,32 @@ impl Endpoint {
     /// Sends a provisional response.
     pub(super) fn send_progress(&mut self, now: Time, leg: Leg, reply: Reply) {
         match self.ringing(leg) {
-            Some((id, tag)) if (101..200).contains(&reply.status) => drop(self.reply(now, id, &tag, reply)),
+            Some((id, tag)) if (101..200).contains(&reply.status) => {
+                self.send_provisional(now, leg, id, &tag, reply);
+                self.settle(now, leg);
+            }
             _ => self.counters.commands_ignored += 1,
         }
     }
 
     /// Answers with 2xx.
-    pub(super) fn send_answer(&mut self, now: Time, leg: Leg, reply: Reply) {
+    pub(super) fn send_answer(&mut self, now: Time, leg: Leg, mut reply: Reply) {
         let Some((id, tag)) = self.ringing(leg) else { return self.counters.commands_ignored += 1 };
         if let Some(state) = self.legs.get_mut(&leg) {
             state.phase = Phase::Up;
+            state.reliable.stop();
+            state.timer.wish(take_wish(&mut reply.headers));
         }
         self.accept_invite(now, leg, id, &tag, reply);
         self.settle(now, leg);
     }
 
     /// Sends a 2xx to an INVITE of the leg and repeats it until its ACK (§13.3.1.4).
-    pub(super) fn accept_invite(&mut self, now: Time, leg: Leg, id: u64, tag: &[u8], reply: Reply) {
+    pub(super) fn accept_invite(&mut self, now: Time, leg: Leg, id: u64, tag: &[u8], mut reply: Reply) {
         let Some(entry) = self.table.servers.get(&id) else { return };
         let flow = entry.flow;
         let cseq = entry.request.as_deref().and_then(|request| request.headers.cseq().ok());
+        self.answer_terms(now, leg, id, &mut reply);
         let Some(wire) = self.reply(now, id, tag, reply) else { return };
         if let (Some(state), Some(cseq)) = (self.legs.get_mut(&leg), cseq) {
             let (interval, next, end) = (T1, now + T1, now + T1_64);
@@ -161,15 +168,6 @@ impl Endpoint {
                 self.events.push_back(Event::NotAcked { leg });
             }
             self.leave_if_free(now, leg);
-        }
-    }
-
-    /// The transaction and our tag of an INVITE that waits for the owner's answer.
-    fn ringing(&self, leg: Leg) -> Option<(u64, bytes::Bytes)> {
-        let state = self.legs.get(&leg)?;
-        match state.phase {
-            Phase::Ringing(id) => Some((id, state.local_tag.clone())),
-            _ => None,
         }
     }
 }

@@ -4,12 +4,14 @@ use bytes::Bytes;
 
 use super::leg::{LegState, Phase};
 use super::sending::{Outcome, add_body, add_headers, derived};
+use super::session::{take_wish, write_terms};
 use super::table::{ClientMachine, Purpose};
 use super::{Endpoint, Event, Failure, Invite, Leg};
 use crate::Time;
 use crate::dialog::{Dialog, is_sips};
 use crate::limits;
 use crate::message::{CSeq, Field, Headers, Method, NameAddr, Request, Response, Uri};
+use crate::session_timer::SessionTimer;
 use crate::transaction::T1_64;
 
 impl Endpoint {
@@ -29,11 +31,15 @@ impl Endpoint {
         if !self.config.supported.is_empty() {
             request.headers.push(Field::Supported, self.config.supported.join(", "));
         }
-        add_headers(&mut request.headers, invite.headers);
+        let mut headers = invite.headers;
+        let mut timer = SessionTimer::default();
+        timer.wish(take_wish(&mut headers));
+        write_terms(&timer, &mut request.headers);
+        add_headers(&mut request.headers, headers);
         add_body(&mut request.headers, &mut request.body, invite.body);
         let client = self.send_request(now, flow, request, Purpose::Invite(leg));
         let mut state = LegState::new(Phase::Calling(client), call_id, tag);
-        state.owns_call_id = true;
+        (state.owns_call_id, state.timer) = (true, timer);
         self.add_leg(leg, state);
         self.set_credentials(leg, invite.credentials);
         leg
@@ -130,7 +136,7 @@ impl Endpoint {
             return self.conclude(now, id, Err((failure, Some(response))));
         }
         match (purpose, response.is_provisional()) {
-            (Purpose::Invite(leg), true) => self.handle_progress(now, leg, response),
+            (Purpose::Invite(leg), true) => self.handle_progress(now, id, leg, response),
             (Purpose::Invite(leg), false) => self.handle_accepted(now, id, leg, response),
             (Purpose::Reinvite(leg), false) => self.handle_reaccepted(now, id, leg, response),
             (_, true) => {}
@@ -138,7 +144,10 @@ impl Endpoint {
         }
     }
 
-    fn handle_progress(&mut self, now: Time, leg: Leg, response: Response) {
+    fn handle_progress(&mut self, now: Time, id: u64, leg: Leg, response: Response) {
+        if response.status > 100 && !self.take_provisional(now, id, leg, &response) {
+            return;
+        }
         match self.legs.get(&leg).map(|state| &state.phase) {
             Some(Phase::Calling(_)) => {
                 self.events.push_back(Event::Progress { leg, response });
@@ -152,7 +161,7 @@ impl Endpoint {
     }
 
     /// 2xx to the first INVITE, of the first fork or of another, for the first time or again.
-    fn handle_accepted(&mut self, now: Time, id: u64, leg: Leg, response: Response) {
+    fn handle_accepted(&mut self, now: Time, id: u64, leg: Leg, mut response: Response) {
         let Some(entry) = self.table.clients.get(&id) else { return };
         let tag = response.headers.to().ok().and_then(|to| to.tag()).unwrap_or_default();
         if entry.acks.iter().any(|(of, ..)| *of == tag) {
@@ -166,12 +175,14 @@ impl Endpoint {
         let mut dialog =
             Dialog::of_response(invite, &response, entry.flow).knowing(self.config.listeners.clone());
         let cseq = invite.headers.cseq().map_or(0, |cseq| cseq.number);
+        self.confirm(leg, &mut dialog, &mut response);
         self.acknowledge(id, tag, &dialog, cseq);
         let phase = self.legs.get_mut(&leg).filter(|_| is_first);
         match phase {
             Some(state) if matches!(state.phase, Phase::Calling(_) | Phase::Cancelling(..)) => {
                 let cancelled = matches!(state.phase, Phase::Cancelling(..));
                 (state.phase, state.dialog, state.give_up) = (Phase::Up, Some(dialog), None);
+                self.take_session_terms(now, leg, &response.headers);
                 if cancelled {
                     self.send_bye(now, leg, Headers::new());
                 } else {
@@ -209,7 +220,7 @@ impl Endpoint {
         }
         let Some(entry) = self.table.clients.get(&id) else { return };
         match entry.purpose {
-            Purpose::Invite(leg) => self.conclude_invite(now, leg, outcome),
+            Purpose::Invite(leg) => self.conclude_invite(now, id, leg, outcome),
             Purpose::Reinvite(leg) => self.conclude_reinvite(now, leg, outcome),
             Purpose::Bye(leg) => {
                 self.close(now, leg);
@@ -222,6 +233,7 @@ impl Endpoint {
                 }
                 self.conclude_request(now, leg, key, outcome);
             }
+            Purpose::Refresh(leg) => self.conclude_refresh(now, leg, outcome),
             Purpose::Request(leg, key) => self.conclude_request(now, leg, key, outcome),
             Purpose::Probe(key) => {
                 let result = outcome.map_err(|(failure, _)| failure);
@@ -231,7 +243,18 @@ impl Endpoint {
         }
     }
 
-    fn conclude_invite(&mut self, now: Time, leg: Leg, outcome: Outcome) {
+    fn conclude_invite(&mut self, now: Time, id: u64, leg: Leg, outcome: Outcome) {
+        if let Err((Failure::Status(422), response)) = &outcome
+            && matches!(self.legs.get(&leg), Some(LegState { phase: Phase::Calling(_), .. }))
+            && self.raise_interval(leg, response.as_ref())
+            && let Some((flow, request)) = self.invite_anew(leg, id)
+        {
+            let client = self.send_request(now, flow, request, Purpose::Invite(leg));
+            if let Some(state) = self.legs.get_mut(&leg) {
+                state.phase = Phase::Calling(client);
+            }
+            return;
+        }
         let Some(state) = self.legs.get(&leg) else { return };
         let (quiet, calling) =
             (state.quiet, matches!(state.phase, Phase::Calling(_) | Phase::Cancelling(..)));

@@ -16,6 +16,7 @@ impl Purpose {
         match self {
             Self::Invite(leg)
             | Self::Reinvite(leg)
+            | Self::Refresh(leg)
             | Self::Bye(leg)
             | Self::Notify(leg, _)
             | Self::Refer(leg, ..)
@@ -106,7 +107,9 @@ impl Endpoint {
 fn wants(state: &LegState, purpose: Purpose) -> bool {
     match purpose {
         Purpose::Invite(_) => matches!(state.phase, Phase::Calling(_)),
-        Purpose::Reinvite(_) | Purpose::Refer(..) | Purpose::Request(..) => state.is_up(),
+        Purpose::Reinvite(_) | Purpose::Refresh(_) | Purpose::Refer(..) | Purpose::Request(..) => {
+            state.is_up()
+        }
         Purpose::Bye(_) | Purpose::Notify(..) => true,
         Purpose::Probe(_) | Purpose::Nothing => false,
     }

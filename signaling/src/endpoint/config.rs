@@ -53,8 +53,9 @@ impl Default for EndpointConfig {
                 Method::Update,
                 Method::Refer,
                 Method::Notify,
+                Method::Prack,
             ],
-            supported: Vec::new(),
+            supported: vec!["timer".to_owned(), "100rel".to_owned()],
             refer_expires: limits::REFER_EXPIRES,
             shard: None,
             transactions_max: limits::TRANSACTIONS_MAX,
@@ -145,6 +146,10 @@ pub struct Counters {
     pub challenges_answered: u64,
     /// Requests of ours whose challenge had been answered before, or cannot be: the credentials are wrong.
     pub challenges_failed: u64,
+    /// Refreshes of sessions that we have begun (RFC 4028).
+    pub session_refreshes_sent: u64,
+    /// Legs ended because nobody has refreshed their session.
+    pub sessions_expired: u64,
     /// Commands that the leg's state left nothing to do for.
     pub commands_ignored: u64,
 }
@@ -162,6 +167,8 @@ pub struct Rejected {
     pub uri: u64,
     /// 420: Require names what we have not.
     pub extension: u64,
+    /// 422: a session interval below 90 s (RFC 4028 §5).
+    pub interval: u64,
     /// 481: no such dialog, transaction or subscription.
     pub unknown: u64,
     /// 482: the same request by another way.
@@ -224,13 +231,14 @@ impl Counters {
 
 impl Rejected {
     /// Each reason with its count.
-    pub const fn by_reason(&self) -> [(&'static str, u64); 13] {
+    pub const fn by_reason(&self) -> [(&'static str, u64); 14] {
         [
             ("bad_request", self.bad_request),
             ("method", self.method),
             ("content", self.content),
             ("uri", self.uri),
             ("extension", self.extension),
+            ("interval", self.interval),
             ("unknown", self.unknown),
             ("merged", self.merged),
             ("hops", self.hops),

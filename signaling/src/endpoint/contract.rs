@@ -148,6 +148,8 @@ pub enum Failure {
     Timeout,
     /// The flow could not carry it.
     Transport,
+    /// Of a leg: nobody has refreshed its session in time (RFC 4028 §10).
+    Expired,
 }
 
 /// What the endpoint tells its owner.
@@ -187,8 +189,12 @@ pub enum Event {
     Replied { leg: Leg, key: RequestKey, result: Result<Response, Failure> },
     /// A subscription of REFER `key` was ended by the far end (481, silence).
     NotifyFailed { leg: Leg, key: RequestKey },
-    /// 481 or 408 or silence to a request in the dialog: the leg is over (RFC 5057 §5.1).
+    /// 481 or 408 or silence to a request in the dialog, or a session that nobody has refreshed: the leg is over (RFC 5057 §5.1,
+    /// RFC 4028 §10).
     Gone { leg: Leg, failure: Failure },
+    /// The session is to be refreshed (RFC 4028 §7.4) and the far end takes no UPDATE: a [`super::Endpoint::reinvite`] with the
+    /// description that was sent last, unless another one is under way.
+    RefreshDue { leg: Leg },
     /// OPTIONS outside a dialog that waits for nothing: the endpoint has answered; told so that probes can be counted.
     Probed { flow: Flow },
     /// The final answer to an OPTIONS of ours outside any dialog.
@@ -205,6 +211,7 @@ pub struct Invite {
     /// Which socket, and the address the URI resolved to.
     pub flow: Flow,
     /// Headers to add: any but those that the stack writes (Via, From, To, Call-ID, CSeq, Contact, Max-Forwards, Content-Length).
+    /// Session-Expires asks for a session timer of so many seconds.
     pub headers: Headers,
     /// The offer.
     pub body: Bytes,

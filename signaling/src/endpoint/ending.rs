@@ -74,6 +74,8 @@ impl Endpoint {
         self.terminate_pending(now, leg);
         let Some(state) = self.legs.get_mut(&leg) else { return };
         state.phase = Phase::Over;
+        state.timer.stop();
+        state.reliable.stop();
         state.unacked.clear();
         state.bye_wanted = None;
         if state.reinvite_sent().is_some() {
@@ -161,6 +163,8 @@ impl Endpoint {
         self.wake_unacked(now, leg);
         self.wake_reinvite(now, leg);
         self.expire_watches(now, leg);
+        self.wake_session(now, leg);
+        self.wake_reliable(now, leg);
         if let Some(state) = self.legs.get_mut(&leg)
             && state.give_up.is_some_and(|at| at <= now)
         {

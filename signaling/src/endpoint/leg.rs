@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::reliable::{Early, Reliable};
 use super::{Flow, RequestKey};
 use crate::Time;
 use crate::auth::Authenticator;
@@ -11,6 +12,7 @@ use crate::dialog::Dialog;
 use crate::earliest;
 use crate::message::Headers;
 use crate::refer::Subscription;
+use crate::session_timer::SessionTimer;
 
 /// One INVITE dialog.
 #[derive(Debug)]
@@ -41,6 +43,13 @@ pub(super) struct LegState {
     pub(super) give_up: Option<Time>,
     /// How challenges to our requests are answered (§22.2).
     pub(super) authenticator: Option<Box<Authenticator>>,
+    pub(super) timer: SessionTimer,
+    /// Of a call of ours: what its provisional responses have made and its 2xx has not taken up.
+    pub(super) early: Vec<Early>,
+    /// Of a call of theirs: our provisional responses, if they are to be acknowledged.
+    pub(super) reliable: Reliable,
+    /// Whether the far end takes UPDATE, as far as it has said.
+    pub(super) takes_update: bool,
 }
 
 /// How far an INVITE dialog has come.
@@ -117,6 +126,10 @@ impl LegState {
             watches: Vec::new(),
             give_up: None,
             authenticator: None,
+            timer: SessionTimer::default(),
+            early: Vec::new(),
+            reliable: Reliable::default(),
+            takes_update: false,
         }
     }
 
@@ -149,6 +162,7 @@ impl LegState {
         };
         let subscriptions = self.subscriptions.iter().filter_map(Subscription::poll_timeout).min();
         let watches = self.watches.iter().map(|watch| watch.expires).min();
-        [unacked, waiting, subscriptions, watches, self.give_up].into_iter().fold(None, earliest)
+        let own = earliest(self.timer.poll_timeout(), self.reliable.poll_timeout());
+        [unacked, waiting, subscriptions, watches, self.give_up, own].into_iter().fold(None, earliest)
     }
 }

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 
 use super::answering::{Reply, note_source};
+use super::session::supports_timer;
 use super::{Counters, Endpoint, Event, Flow};
 use crate::Time;
 use crate::limits;
 use crate::message::{Field, Method, ParseError, Request, Uri};
+use crate::session_timer::is_too_small;
 use crate::transaction::key::Identity;
 
 impl Endpoint {
@@ -116,6 +118,12 @@ impl Endpoint {
         if !unknown.is_empty() {
             rejected.extension += 1;
             return Some(Reply::new(420).with(Field::Unsupported, unknown.join(&b", "[..])));
+        }
+        let refreshes = matches!(request.method, Method::Invite | Method::Update);
+        let asked = request.headers.session_expires().filter(|_| refreshes);
+        if is_too_small(asked, supports_timer(&request.headers)) {
+            rejected.interval += 1;
+            return Some(Reply::new(422).with(Field::MinSe, limits::SESSION_SECONDS_MIN.to_string()));
         }
         self.content_objection(request)
     }

@@ -45,6 +45,10 @@ impl Endpoint {
         let (headers, body) = (reinvite.headers.clone(), reinvite.body.clone());
         request.headers.push(Field::Contact, self.contact(flow, secure));
         request.headers.push(Field::Allow, self.allow());
+        if !self.config.supported.is_empty() {
+            request.headers.push(Field::Supported, self.config.supported.join(", "));
+        }
+        self.add_session_terms(leg, &mut request.headers);
         add_headers(&mut request.headers, headers);
         add_body(&mut request.headers, &mut request.body, body);
         let client = self.send_request(now, flow, request, Purpose::Reinvite(leg));
@@ -68,6 +72,7 @@ impl Endpoint {
         let dialog = dialog.clone();
         self.end_reinvite(leg);
         self.acknowledge(id, tag, &dialog, cseq);
+        self.take_session_terms(now, leg, &response.headers);
         if self.legs.get(&leg).is_some_and(super::leg::LegState::is_up) {
             self.events.push_back(Event::Reanswered { leg, result: Ok(response) });
         }
@@ -76,7 +81,8 @@ impl Endpoint {
 
     /// A re-INVITE was refused or not answered.
     pub(super) fn conclude_reinvite(&mut self, now: Time, leg: Leg, outcome: Outcome) {
-        let Err((failure, _)) = outcome else { return };
+        let Err((failure, response)) = outcome else { return };
+        let too_small = failure == Failure::Status(422) && self.raise_interval(leg, response.as_ref());
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let up = state.is_up();
         let owns_call_id = state.owns_call_id;
@@ -91,7 +97,13 @@ impl Endpoint {
             reinvite.state = ReinviteState::Waiting(now + Duration::from_millis(wait * 10));
             return self.settle(now, leg);
         }
+        if let Some(reinvite) = state.reinvite.as_mut().filter(|_| too_small && up) {
+            // RFC 4028 §7.3: the same again with the interval that is asked for.
+            reinvite.state = ReinviteState::Wanted;
+            return self.settle(now, leg);
+        }
         self.end_reinvite(leg);
+        self.refused_refresh(now, leg);
         if up {
             self.events.push_back(Event::Reanswered { leg, result: Err(failure) });
             self.lose_if_gone(now, leg, Some(failure));

@@ -44,6 +44,8 @@ pub(super) enum Purpose {
     Notify(Leg, RequestKey),
     /// A REFER, with its CSeq.
     Refer(Leg, RequestKey, u32),
+    /// UPDATE that refreshes the session.
+    Refresh(Leg),
     /// Any other request in a dialog.
     Request(Leg, RequestKey),
     /// OPTIONS outside dialogs.

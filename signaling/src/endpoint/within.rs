@@ -39,8 +39,7 @@ impl Endpoint {
         self.bind_server(id, leg);
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Some(dialog) = state.dialog.as_mut() else {
-            // The request has overtaken the 2xx that makes the dialog: it may try again (§14.2).
-            return self.refuse_order(now, id);
+            return self.handle_early(now, id, leg, identity, &request);
         };
         dialog.seen_at(flow);
         let in_order = dialog.accept_cseq(identity.cseq);
@@ -53,6 +52,7 @@ impl Endpoint {
             Method::Notify => self.handle_notify(now, id, leg, request),
             Method::Subscribe => self.handle_subscribe(now, id, leg, &request),
             Method::Options => self.answer_options(now, id, true),
+            Method::Prack => self.handle_prack(now, id, leg, &request),
             _ if self.is_call_over(leg) => self.refuse_unknown(now, id),
             Method::Info => self.handle_info(now, id, leg, identity.cseq, request),
             Method::Invite => self.handle_reinvite(now, id, leg, identity.cseq, request),
@@ -81,7 +81,7 @@ impl Endpoint {
     }
 
     /// 500 with the time to try again: out of order, or before its turn (§14.2: 0 to 10 s).
-    fn refuse_order(&mut self, now: Time, id: u64) {
+    pub(super) fn refuse_order(&mut self, now: Time, id: u64) {
         self.counters.rejected.order += 1;
         let seconds = self.random.below(11);
         self.refuse(now, id, Reply::new(500).with(Field::RetryAfter, seconds.to_string()));
@@ -133,7 +133,9 @@ impl Endpoint {
             if let Some(dialog) = &mut state.dialog {
                 dialog.refresh_target(&request.headers);
             }
-            return self.refuse(now, id, Reply::new(200));
+            let mut reply = Reply::new(200);
+            self.answer_session_terms(now, leg, &request.headers, &mut reply);
+            return self.refuse(now, id, reply);
         }
         if state.reinvite_sent().is_some() {
             return self.refuse_glare(now, id);
@@ -202,7 +204,7 @@ impl Endpoint {
     }
 
     /// The owner answers an offer or a REFER.
-    pub(super) fn answer_pending(&mut self, now: Time, key: RequestKey, reply: Reply) {
+    pub(super) fn answer_pending(&mut self, now: Time, key: RequestKey, mut reply: Reply) {
         let Some(pending) = self.pending.get(&key).copied() else {
             return self.counters.commands_ignored += 1;
         };
@@ -220,6 +222,10 @@ impl Endpoint {
             Kind::Refer if accepted => {
                 self.reply(now, server, &tag, reply);
                 self.subscribe(now, leg, key, cseq);
+            }
+            Kind::Update if accepted => {
+                self.answer_terms(now, leg, server, &mut reply);
+                self.reply(now, server, &tag, reply);
             }
             _ => drop(self.reply(now, server, &tag, reply)),
         }

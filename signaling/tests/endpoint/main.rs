@@ -10,5 +10,7 @@ mod glare;
 mod loss;
 mod raw;
 mod refer;
+mod reliable;
 mod scale;
+mod session;
 mod wire;

@@ -84,7 +84,8 @@ fn what_is_wrong_with_a_request_is_answered_by_its_status() {
     let tls = invite("1", "").replacen("sip:bob", "sips:bob", 1);
     let mail = invite("1", "").replacen("sip:bob@127.0.0.2 ", "mailto:bob@example.com ", 1);
     let cases = [
-        (invite("1", "Require: 100rel, timer\n"), 420, "Unsupported: 100rel, timer"),
+        (invite("1", "Require: timer, precondition\n"), 420, "Unsupported: precondition"),
+        (invite("1", "Supported: timer\nSession-Expires: 89\n"), 422, "Min-SE: 90"),
         (invite("1", "Content-Encoding: gzip\n"), 415, "Accept-Encoding: identity"),
         (invite("1", "").replace("application/sdp", "text/plain"), 415, "Accept: application/sdp"),
         (invite("1", "").replace("Max-Forwards: 70", "Max-Forwards: 0"), 483, ""),
@@ -95,7 +96,7 @@ fn what_is_wrong_with_a_request_is_answered_by_its_status() {
         (invite("1", "").replace("To: <sip:bob@127.0.0.2>\n", ""), 400, ""),
         (request("DANCE", "1", "", 1, "", ""), 501, ""),
         (request("PUBLISH", "1", "", 1, "", ""), 405, "Allow: INVITE, ACK, BYE"),
-        (request("PRACK", "1", "x", 1, "", ""), 405, "Allow: INVITE"),
+        (request("PRACK", "1", "x", 1, "RAck: 1 1 INVITE\n", ""), 481, ""),
         (request("BYE", "1", "", 1, "", ""), 481, ""),
         (request("BYE", "1", "nobody", 1, "", ""), 481, ""),
         (request("INVITE", "1", "nobody", 1, "", ""), 481, ""),

@@ -78,11 +78,20 @@ impl World {
 
     /// Alice calls Bob; her leg.
     pub(crate) fn dial(&mut self) -> Leg {
+        self.dial_with(Headers::new())
+    }
+
+    /// As [`Self::dial`], with these headers.
+    pub(crate) fn dial_with(&mut self, headers: Headers) -> Leg {
+        self.dial_to(flow(ALICE, BOB), headers)
+    }
+
+    fn dial_to(&mut self, flow: Flow, headers: Headers) -> Leg {
         let invite = Invite {
             uri: Bytes::from("sip:bob@127.0.0.2:5060"),
             from: Bytes::from("\"Alice\" <sip:alice@127.0.0.1>"),
-            flow: flow(ALICE, BOB),
-            headers: Headers::new(),
+            flow,
+            headers,
             body: Bytes::from_static(b"v=0\r\n"),
             credentials: None,
         };
@@ -90,6 +99,68 @@ impl World {
         let leg = alice.invite(now, invite);
         self.pump();
         leg
+    }
+
+    /// Alice calls [`RAW`] with these headers; her INVITE.
+    pub(crate) fn raw_invite_with(&mut self, headers: Headers) -> String {
+        self.dial_to(raw_flow(ALICE), headers);
+        self.run_ms(20);
+        self.raw.last().expect("an INVITE").clone()
+    }
+
+    /// [`RAW`] answers a request of Alice's, with these header lines.
+    pub(crate) fn answer_raw(&mut self, request: &str, status: &str, headers: &str) {
+        self.answer_raw_as("raw", request, status, headers, "");
+    }
+
+    /// As [`Self::answer_raw`], with this To tag, unless the request has one, and this body.
+    pub(crate) fn answer_raw_as(
+        &mut self,
+        tag: &str,
+        request: &str,
+        status: &str,
+        headers: &str,
+        body: &str,
+    ) {
+        let mut text = format!("SIP/2.0 {status}\n");
+        for line in request.lines() {
+            if ["Via:", "From:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name)) {
+                text += &format!("{line}\n");
+            } else if line.starts_with("To:") {
+                let tag = if line.contains(";tag=") { String::new() } else { format!(";tag={tag}") };
+                text += &format!("{line}{tag}\n");
+            }
+        }
+        let length = body.replace('\n', "\r\n").len();
+        text += &format!("{}Content-Length: {length}\n\n{body}", headers.replace('\r', ""));
+        self.inject(ALICE, &text);
+    }
+
+    /// [`RAW`] calls Bob with these header lines, who answers; the answer.
+    pub(crate) fn raw_call(&mut self, headers: &str) -> String {
+        self.raw_call_answered(headers, Headers::new())
+    }
+
+    /// As [`Self::raw_call`], with headers in the answer.
+    pub(crate) fn raw_call_answered(&mut self, headers: &str, answer: Headers) -> String {
+        let invite = format!(
+            "INVITE sip:bob@127.0.0.2 SIP/2.0\nVia: SIP/2.0/UDP {RAW};branch=z9hG4bKraw\nMax-Forwards: 70\n\
+             From: <sip:raw@127.0.0.9>;tag=raw\nTo: <sip:bob@127.0.0.2>\nCall-ID: raw-call\nCSeq: 1 INVITE\n\
+             Contact: <sip:raw@{RAW}>\n{headers}Content-Length: 0\n\n"
+        );
+        self.inject(BOB, &invite);
+        let leg = self.incoming();
+        let (bob, now) = self.bob();
+        bob.answer(now, leg, answer, Bytes::from_static(b"v=0\r\n"));
+        self.run_ms(20);
+        self.raw.last().expect("an answer").clone()
+    }
+
+    /// An endpoint that knows no UPDATE.
+    pub(crate) fn end_without_update(seed: u64) -> Endpoint {
+        let mut config = EndpointConfig::default();
+        config.allow.retain(|method| *method != baton_signaling::message::Method::Update);
+        Endpoint::new(config, seed)
     }
 
     /// Alice calls Bob, who answers; both legs.

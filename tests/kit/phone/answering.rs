@@ -166,8 +166,7 @@ impl Phone {
         status: u16,
         body: &str,
     ) {
-        let allow = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, UPDATE, INFO\r\n";
-        let headers = format!("{}{allow}", self.contact());
+        let headers = format!("{}Allow: {}\r\n", self.contact(), self.allow);
         let reason = if status == 200 { "OK" } else { "Refused" };
         let text = request.reply(status, reason, &self.lines[id.0].tag, &headers, body);
         self.answer_with(now, Some(id), to, request, text, request.method() == "INVITE");

@@ -22,8 +22,7 @@ impl Phone {
         line.remote = format!("<sip:{user}@{}>", node.ip());
         line.cseq = 0;
         let body = self.sdp(id, None, Direction::SendRecv);
-        let headers =
-            format!("{headers}Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, UPDATE, INFO\r\n");
+        let headers = format!("{headers}Allow: {}\r\n", self.allow);
         self.request(now, id, "INVITE", &headers, &body);
         id
     }

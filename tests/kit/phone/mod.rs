@@ -47,6 +47,8 @@ pub struct Phone {
     pub next: VecDeque<Behaviour>,
     /// In Opus it speaks with more than telephone bandwidth, unless it is told that no more is heard.
     pub wideband: bool,
+    /// What it takes, by its own word.
+    pub allow: String,
     /// Sends and answers nothing at all.
     pub dead: bool,
     /// Requests that reached it outside any call of its own, by method.
@@ -80,6 +82,7 @@ impl Phone {
             behaviour: Behaviour::answers(Duration::from_millis(500)),
             next: VecDeque::new(),
             wideband: false,
+            allow: "INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, UPDATE, INFO".into(),
             dead: false,
             strays: BTreeMap::new(),
             wish: Wish::Plain,
@@ -149,6 +152,7 @@ impl Phone {
             }
             Do::Offer(direction) if state == LineState::Up => self.offer(now, id, direction),
             Do::Options if state == LineState::Up => self.request(now, id, "OPTIONS", "", ""),
+            Do::Update(headers) if state == LineState::Up => self.request(now, id, "UPDATE", &headers, ""),
             Do::Info(kind, body) if state == LineState::Up => {
                 self.request(now, id, "INFO", &format!("Content-Type: {kind}\r\n"), &body);
             }

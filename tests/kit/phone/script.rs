@@ -34,6 +34,8 @@ pub enum Do {
     Offer(Direction),
     /// OPTIONS in the dialog.
     Options,
+    /// UPDATE without an offer, with these header lines.
+    Update(String),
     /// INFO in the dialog with this Content-Type and body.
     Info(String, String),
     /// Sends no packets from now on, or again.

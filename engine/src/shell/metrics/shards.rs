@@ -125,6 +125,7 @@ struct SipMetrics {
     retransmissions: [Rising; 2],
     rejected: Vec<Rising>,
     challenges: [Rising; 2],
+    sessions: [Rising; 2],
     dialogs: Part,
     transactions: Part,
 }
@@ -147,6 +148,8 @@ impl SipMetrics {
             rejected: Rejected::default().by_reason().map(rejected).into(),
             challenges: ["answered", "failed"]
                 .map(|result| Rising::new(counter!("baton_auth_answers_total", "result" => result))),
+            sessions: ["refreshed", "expired"]
+                .map(|event| Rising::new(counter!("baton_sip_sessions_total", "event" => event))),
             dialogs: Part::new(gauge!("baton_sip_dialogs_active")),
             transactions: Part::new(gauge!("baton_sip_transactions_active")),
         }
@@ -165,6 +168,8 @@ impl SipMetrics {
         set(&mut self.challenges, &[counters.challenges_answered, counters.challenges_failed]);
         self.retransmissions[0].set(counters.retransmissions_received);
         self.retransmissions[1].set(counters.retransmissions_sent);
+        self.sessions[0].set(counters.session_refreshes_sent);
+        self.sessions[1].set(counters.sessions_expired);
         self.dialogs.set(counters.legs_active as f64);
         self.transactions.set(counters.transactions_active as f64);
     }
