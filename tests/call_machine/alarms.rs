@@ -159,3 +159,29 @@ fn what_comes_right_does_not_undo_what_another_alarm_has_planned() {
     script.pass(2000);
     assert_eq!(reinvited(&script.take()), [AI], "nothing comes as before");
 }
+
+#[test]
+fn of_two_offers_that_are_both_answered_the_second_answer_counts() {
+    let mut script = Script::with_ai();
+    script.media(MediaEvent::Alarm { leg: AI, kind: AlarmKind::NotReceived });
+    script.pass(20);
+    // Ours waits while the AI asks for an offer, leaves as soon as that is acknowledged, and is written anew behind it.
+    script.sip(AI, SipEvent::Offer { request: RequestKey(1), sdp: None });
+    let offer = script.take().into_iter().find_map(|action| match action {
+        Action::Respond { status: 200, sdp, .. } => sdp,
+        _ => None,
+    });
+    let answer = answer_to(&offer.expect("our offer"), &["PCMU"]);
+    script.sip(AI, SipEvent::Acked { sdp: Some(answer.clone()) });
+    assert_eq!(reinvited(&script.take()), [AI]);
+    script.sip(AI, SipEvent::Reanswered { sdp: Some(answer.clone()) });
+    script.take();
+    let moved = String::from_utf8_lossy(&answer).replace("6000", "6002");
+    script.sip(AI, SipEvent::Reanswered { sdp: Some(moved.into()) });
+    let orders = orders(&script.take());
+    let follows = orders.iter().any(|order| {
+        matches!(order, baton_engine::media::Order::Update { leg: AI, config }
+            if config.remote.is_some_and(|remote| remote.port() == 6002))
+    });
+    assert!(follows, "{orders:?}");
+}

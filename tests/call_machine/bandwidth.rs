@@ -262,3 +262,48 @@ fn an_ai_that_was_called_before_the_callers_codec_was_known_is_told_of_g711() {
     script.sip(CALLER, SipEvent::Acked { sdp: Some(answer) });
     assert_eq!(asked(&script.take()), [(AI, NARROW.to_owned())]);
 }
+
+/// A description of a far end that takes up the limit that it was told of.
+fn repeating(fmtp: &str) -> Description {
+    let told = fmtp.split("maxplaybackrate=").nth(1).unwrap_or("48000");
+    sdp("111", &format!("a=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxplaybackrate={told}\r\n"))
+}
+
+#[test]
+fn far_ends_that_take_up_what_they_were_told_are_not_asked_without_end() {
+    let mut script = with_ai_of(on(), "PCMU");
+    script.refer(AI, 2, "<sip:people@127.0.0.1>");
+    script.queued_notice("people");
+    script.offer(2);
+    // The person's phone has been told of no limit when the caller's repeats the one it was told of.
+    script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(repeating(NARROW)) });
+    script.take();
+    script.sip(AGENT, SipEvent::Answered { sdp: Some(repeating(WIDE)), headers: Vec::new() });
+    let mut asked_now = asked(&script.take());
+    assert_eq!(asked_now.len(), 2, "each is told of the other's limit: {asked_now:?}");
+    for _ in 0..20 {
+        for (leg, fmtp) in std::mem::take(&mut asked_now) {
+            script.sip(leg, SipEvent::Reanswered { sdp: Some(repeating(&fmtp)) });
+        }
+        asked_now = asked(&script.take());
+    }
+    assert!(asked_now.is_empty(), "{asked_now:?}");
+    assert!(counts(&script).0 <= 8, "{:?}", counts(&script));
+}
+
+#[test]
+fn a_person_to_whom_the_caller_returns_is_heard_as_before_though_the_limit_was_said_meanwhile() {
+    let mut script = handed_over(on());
+    script.take();
+    // Ours waits after 491. The person wants another one, whose phone does not answer; meanwhile the caller's own offer
+    // comes, nobody on Opus is behind it, and ours is written anew.
+    script.refer(AGENT, 9, "<sip:bob@transfer.example>");
+    script.sip(CALLER, SipEvent::Offer { request: RequestKey(1), sdp: Some(caller_offer()) });
+    let actions = script.take();
+    assert_eq!(asked(&actions), [(CALLER, NARROW.to_owned())]);
+    taken(&mut script, &actions, CALLER);
+    let bob = script.dials.keys().copied().max().expect("a leg");
+    script.refuse(bob, Failure::Status(486));
+    assert_eq!(script.state(), State::WithAgent);
+    assert_eq!(asked(&script.take()), [(CALLER, WIDE.to_owned())]);
+}

@@ -28,3 +28,18 @@ fn a_bridge_of_two_codecs_is_two_transcoders_and_one_of_the_same_codec_is_none()
     world.run(1000);
     assert_eq!(transcodings(&world), []);
 }
+
+#[test]
+fn a_caller_of_opus_who_waits_is_work_for_a_decoder_and_one_who_is_relayed_is_none() {
+    let ticked = |world: &mut World| {
+        let (coded, encoded) = (world.session.frames_coded(), world.session.frames_encoded());
+        world.run(1000);
+        (world.session.frames_coded() - coded, world.session.frames_encoded() - encoded)
+    };
+    let mut world = World::call(40, Kind::Opus, Kind::Opus);
+    world.run(2000);
+    assert_eq!(ticked(&mut world), (0, 0), "packets go past");
+    world.order(Order::Park { tail: None, hold: HOLD });
+    world.run(2000);
+    assert_eq!(ticked(&mut world), (100, 0), "both are decoded, hold audio and silence are ready");
+}

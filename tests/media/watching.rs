@@ -224,3 +224,20 @@ fn speaking_at_the_same_time_is_no_answer() {
     world.run(1000);
     assert!(gaps(&world).is_empty(), "{:?}", gaps(&world));
 }
+
+#[test]
+fn a_keep_alive_amid_a_pause_is_no_stream_that_stops() {
+    for caller in [Kind::Pcmu, Kind::Opus] {
+        let mut world = World::call(30, caller, Kind::Pcmu);
+        world.run(2000);
+        world.phone_mut(AI).sends = false;
+        for payload in [&[60][..], &[]] {
+            let phone = world.phone_mut(AI);
+            let (number, time, from) = (if payload.is_empty() { 0 } else { 13 }, phone.time, phone.from);
+            let packet = phone.wrap(number, time, payload);
+            world.packet_in(AI, Lane::Rtp, from, packet);
+            world.run(3000);
+        }
+        assert!(!any_alarm(&world), "{caller:?} {:?}", alarms(&world, AI, AlarmKind::NoRtp));
+    }
+}

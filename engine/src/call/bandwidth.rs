@@ -19,13 +19,24 @@ use crate::key::LegId;
 /// Highest rate of Opus, in hertz: what a sender that was told none may take for granted.
 const FULL_HZ: u32 = 48_000;
 
+/// Times that a leg is asked beside the same other one: far ends that take up in their answers what they were told, as many
+/// do, would have each other asked without end.
+const ASKED_MAX: u8 = 4;
+
 /// What has been tried of a leg's bandwidth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Bandwidth {
-    /// For whom it was last asked, and for which rate in hertz.
-    asked: Option<(LegId, u32)>,
+    /// Beside whom it was last asked, and how often.
+    asked: Option<(LegId, u8)>,
     /// Beside whom it has been refused: not asked again.
     refused: Option<LegId>,
+}
+
+impl Bandwidth {
+    /// How often it was asked beside `other`.
+    fn times(&self, other: LegId) -> u8 {
+        self.asked.filter(|(beside, _)| *beside == other).map_or(0, |(_, times)| times)
+    }
 }
 
 impl Call {
@@ -47,7 +58,7 @@ impl Call {
         // The codec is not at issue.
         ours.codecs.retain(baton_signaling::sdp::Codec::is_opus);
         let Some(leg) = self.leg_mut(id) else { return };
-        leg.bandwidth.asked = Some((other, hz));
+        leg.bandwidth.asked = Some((other, leg.bandwidth.times(other) + 1));
         leg.reoffer = Some(Reoffer::Bandwidth { beside: other });
         let offer = leg.session.offer(&ours);
         self.counters.bandwidth.asked += 1;
@@ -62,8 +73,8 @@ impl Call {
         self.leg(other).filter(|other| other.is_up() && other.config.is_some())?;
         let told = OpusFormat::read(&leg.session.current()?.told).playback_hz.unwrap_or(FULL_HZ);
         let wanted = self.opus_wanted(leg).playback_hz.unwrap_or(FULL_HZ);
-        let tried = leg.bandwidth.refused == Some(other) || leg.bandwidth.asked == Some((other, wanted));
-        (told != wanted && !tried).then_some(wanted)
+        let spent = leg.bandwidth.refused == Some(other) || leg.bandwidth.times(other) >= ASKED_MAX;
+        (told != wanted && !spent).then_some(wanted)
     }
 
     /// The far end has taken a re-INVITE of this kind, or refused it.

@@ -197,19 +197,21 @@ impl Call {
 
     /// The far end has answered our re-INVITE, or refused it; then all is as it was.
     pub(super) fn reanswered(&mut self, now: Time, id: LegId, sdp: Option<&[u8]>) {
-        let Some(reoffer) = self.leg_mut(id).and_then(|leg| leg.reoffer.take()) else {
+        // Without one: ours had left when it was written anew, both were answered, and what counts is the latest word.
+        let reoffer = self.leg_mut(id).and_then(|leg| leg.reoffer.take());
+        if reoffer.is_none() && sdp.is_none() {
             self.counters.late_events += 1;
             return;
-        };
+        }
         let media = sdp.and_then(|_| self.read_answer_on(id, sdp));
-        if let Reoffer::Bandwidth { beside } = reoffer {
+        if let Some(Reoffer::Bandwidth { beside }) = reoffer {
             self.bandwidth_answered(id, beside, media.is_some());
         }
         if let Some(media) = media {
             self.update_leg(now, id, &media);
         }
         // Once: devices that answer by turns have no end.
-        if reoffer != Reoffer::Rekey {
+        if reoffer.is_some_and(|reoffer| reoffer != Reoffer::Rekey) {
             self.renew_key(id);
         }
     }

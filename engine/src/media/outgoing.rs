@@ -71,6 +71,12 @@ impl Relay {
         seq.plus(self.seq_by).plus(before as u16)
     }
 
+    /// More has been left out behind a packet than is remembered: its number may be another's by now.
+    fn is_stale(&self, seq: Seq) -> bool {
+        let (left_out, count) = &self.left_out;
+        *count > LEFT_OUT && left_out.iter().all(|left| seq.since(*left) < 0)
+    }
+
     /// What was left out so long ago that nothing from before it still comes is forgotten: numbers go round.
     fn forget(&mut self, seq: Seq) {
         let (left_out, count) = &mut self.left_out;
@@ -381,7 +387,7 @@ impl Outgoing {
             Some(relay) if self.goes_on(now, relay, passing) => relay,
             _ => self.take_up(now, passing),
         };
-        if relay.young > 0 && passing.seq.since(relay.first) < 0 {
+        if relay.young > 0 && passing.seq.since(relay.first) < 0 || relay.is_stale(passing.seq) {
             return;
         }
         let young = relay.young.saturating_sub(1);
@@ -506,6 +512,36 @@ mod tests {
                 stream.0.pause();
             }
             assert_eq!(speak(&mut stream, 420, 5, 3) == fresh, relays);
+        }
+    }
+
+    #[test]
+    fn no_number_is_used_twice_however_many_packets_were_left_out_before_a_late_one_comes() {
+        for left_out in [1, 8, 9, 12, 40] {
+            let (mut stream, mut numbers) = (stream().0, Vec::new());
+            let after = 51 + left_out;
+            let came = (1..=50).filter(|n| *n != 40).chain([after, after + 1, 40, after + 2]);
+            for n in came {
+                if n == after {
+                    (51..after).for_each(|n| stream.leave_out(LegId(1), Ssrc(9), Seq(n)));
+                }
+                let passing = Passing {
+                    from: LegId(1),
+                    ssrc: Ssrc(9),
+                    seq: Seq(n),
+                    time: RtpTime(u32::from(n) * 960),
+                    marker: false,
+                    units: 960,
+                };
+                let mut packet = [0x08; HEADER_BYTES + 40];
+                let now = Time::from_millis(u64::from(n) * 20);
+                stream.pass(now, passing, &mut packet, HEADER_BYTES..HEADER_BYTES + 40, |bytes| {
+                    numbers.push(u16::from_be_bytes([bytes[2], bytes[3]]));
+                });
+            }
+            let distinct: std::collections::BTreeSet<u16> = numbers.iter().copied().collect();
+            assert_eq!(distinct.len(), numbers.len(), "{left_out}: {numbers:?}");
+            assert!(numbers.len() >= 52, "{left_out}: the late one at the most is lost");
         }
     }
 

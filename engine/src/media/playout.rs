@@ -77,6 +77,8 @@ pub(crate) struct Playout {
     rest: usize,
     /// Packets since one that would help to fill a hole before it.
     without_help: u8,
+    /// Pieces that an Opus decoder has decoded or made up.
+    pub(crate) decoded: u64,
     pub(crate) counts: SoundCounts,
 }
 
@@ -109,6 +111,7 @@ impl Playout {
             alike: ALIKE_FIRST,
             rest: 0,
             without_help: HELP_PACKETS,
+            decoded: 0,
             counts: SoundCounts::default(),
         }
     }
@@ -204,7 +207,9 @@ impl Playout {
     fn step(&mut self, now: Time, need: usize) {
         let mut payload = [0; PAYLOAD_BYTES_MAX];
         let whole = self.decoder.whole(need);
-        match self.jitter.pop(now, self.units(whole), &mut payload) {
+        let popped = self.jitter.pop(now, self.units(whole), &mut payload);
+        self.decoded += u64::from(popped != Pop::Idle && self.decoder.is_made());
+        match popped {
             Pop::Packet(length) => self.decode(&payload[..length]),
             Pop::Idle => {
                 self.noise = None;

@@ -418,7 +418,9 @@ impl Session {
         self.counters.packets_received += 1;
         self.was_heard(now, at);
         let leg = &mut self.legs[at];
-        (leg.last_packet, leg.pausing) = (Some(now), number == COMFORT_NOISE);
+        leg.last_packet = Some(now);
+        // A keep-alive amid a pause does not end it.
+        leg.pausing = number == COMFORT_NOISE || leg.pausing && view.payload().is_empty();
         if !std::mem::replace(&mut leg.packet_told, true) {
             self.events.push(MediaEvent::FirstPacket { leg: leg.id });
         }
@@ -679,6 +681,11 @@ impl Session {
     /// Frames that went through an encoder of one of its legs; packets beyond these were relayed, or made for all calls.
     pub fn frames_encoded(&self) -> u64 {
         self.legs.iter().map(|leg| leg.outgoing.framer.encoded).sum()
+    }
+
+    /// Frames that went through a codec that costs something: encoders, and Opus decoders at ticks.
+    pub fn frames_coded(&self) -> u64 {
+        self.frames_encoded() + self.legs.iter().map(|leg| leg.playout.decoded).sum::<u64>()
     }
 
     pub(super) fn tell_sound(&mut self, at: usize) {

@@ -27,7 +27,7 @@ const TICKS_PER_TURN: usize = 8;
 /// The same while something is relayed: packets wait for a third of a millisecond at the most.
 const TICKS_PER_RELAY_TURN: usize = 4;
 
-/// Sessions that tick in one turn without work for an encoder, at 2 µs each, for one that has some. A turn for each few of
+/// Sessions that tick in one turn without work for a codec, at 2 µs each, for one that has some. A turn for each few of
 /// them would cost more than they do.
 const LIGHT_TICKS: usize = 16;
 
@@ -102,7 +102,7 @@ impl TickBudget {
         self.0 > 0
     }
 
-    /// A session has ticked; `worked`: it has encoded something.
+    /// A session has ticked; `worked`: it has encoded something, or decoded Opus.
     pub(super) fn count(&mut self, worked: bool) {
         self.0 = self.0.saturating_sub(if worked { LIGHT_TICKS } else { 1 });
     }

@@ -82,10 +82,11 @@ impl Shard {
             let Some(session) = self.wheel.take(now) else { break };
             let mut worked = false;
             self.step(now, session, io, |session, out| {
-                let encoded = session.frames_encoded();
+                let coded = session.frames_coded();
                 session.set_complexity(complexity);
                 session.handle_tick(now, out);
-                worked = session.frames_encoded() > encoded;
+                // Less than before: a leg has gone, which was decoded to its end.
+                worked = session.frames_coded() != coded;
             });
             budget.count(worked);
         }
