@@ -95,7 +95,7 @@ fn a_port_in_use_is_named_for_sip_and_for_http() {
 fn check_tells_every_fault_at_once_with_its_line_and_field() {
     let folder = Folder::new("faults");
     let file =
-        folder.file("[sip]\nlisten = [\"tcp://127.0.0.1:5060\"]\n[media]\nports = \"9-1\"\n[flow]\nx = 1\n");
+        folder.file("[sip]\nlisten = [\"sctp://127.0.0.1:5060\"]\n[media]\nports = \"9-1\"\n[flow]\nx = 1\n");
     let check = baton(&["check", file.to_str().unwrap()]);
     let text = told(&check);
     assert_eq!(check.status.code(), Some(1), "{text}");
