@@ -120,6 +120,27 @@ fn describe() {
     histogram!("baton_ai_leg_setup_seconds", "From our INVITE to the AI's 200.");
     histogram!("baton_ai_first_rtp_seconds", "From the AI's 200 to its first packet.");
     describe_talk();
+    describe_queues();
+    gauge!("baton_actors_active", "Call actors alive.");
+    gauge!("baton_ports", "RTP port pairs by state.");
+    counter!("baton_ports_exhausted_total", "How often no port pair was ready, or none could be opened.");
+    gauge!("baton_draining", "1 while the node drains.");
+    counter!("baton_admission_rejected_total", "New calls refused, by reason.");
+    counter!("baton_auth_total", "Callers asked for their password, and their answers by result.");
+    counter!("baton_auth_answers_total", "Challenges of peers to our requests: answered, or in vain.");
+    counter!("baton_sip_bans_total", "Addresses that were banned for a while, by reason.");
+    counter!("baton_sip_ignored_total", "SIP requests of nobody we know that got no answer.");
+    gauge!("baton_sip_banned", "Addresses that are banned.");
+    counter!("baton_calls_stuck_total", "Calls ended because they missed their deadline.");
+    counter!("baton_actors_died_total", "Call actors that died.");
+    counter!("baton_mailbox_overflows_total", "Calls ended because their mailbox was full.");
+    counter!("baton_panics_total", "Panics caught at the edge of a machine.");
+    counter!("baton_process_cpu_seconds_total", "Processor time of the process.");
+    gauge!("baton_process_resident_memory_bytes", "Memory of the process.");
+}
+
+fn describe_queues() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
     gauge!("baton_queue_size", "Callers in a queue.");
     gauge!("baton_queue_longest_wait_seconds", "The wait of the caller who waits longest.");
     histogram!("baton_queue_wait_seconds", "Waits that ended with a person.");
@@ -162,22 +183,6 @@ fn describe() {
     gauge!("baton_peer_up", "1 if a peer's address answered our last OPTIONS, else 0.");
     gauge!("baton_legs_active", "Legs with an open dialog.");
     gauge!("baton_media_legs_active", "Legs with media.");
-    gauge!("baton_actors_active", "Call actors alive.");
-    gauge!("baton_ports", "RTP port pairs by state.");
-    counter!("baton_ports_exhausted_total", "How often no port pair was ready, or none could be opened.");
-    gauge!("baton_draining", "1 while the node drains.");
-    counter!("baton_admission_rejected_total", "New calls refused, by reason.");
-    counter!("baton_auth_total", "Callers asked for their password, and their answers by result.");
-    counter!("baton_auth_answers_total", "Challenges of peers to our requests: answered, or in vain.");
-    counter!("baton_sip_bans_total", "Addresses that were banned for a while, by reason.");
-    counter!("baton_sip_ignored_total", "SIP requests of nobody we know that got no answer.");
-    gauge!("baton_sip_banned", "Addresses that are banned.");
-    counter!("baton_calls_stuck_total", "Calls ended because they missed their deadline.");
-    counter!("baton_actors_died_total", "Call actors that died.");
-    counter!("baton_mailbox_overflows_total", "Calls ended because their mailbox was full.");
-    counter!("baton_panics_total", "Panics caught at the edge of a machine.");
-    counter!("baton_process_cpu_seconds_total", "Processor time of the process.");
-    gauge!("baton_process_resident_memory_bytes", "Memory of the process.");
 }
 
 fn describe_connections() {
