@@ -14,6 +14,7 @@
 mod ai;
 mod baresip;
 mod bench;
+mod dialogs;
 mod digits;
 mod handoff;
 mod hold;
@@ -46,6 +47,7 @@ const REST: Duration = Duration::from_secs(40);
 
 fn scenarios() -> Vec<Scenario> {
     [
+        dialogs::SCENARIOS,
         handoff::SCENARIOS,
         people::SCENARIOS,
         ai::SCENARIOS,

@@ -1,0 +1,107 @@
+//! Dialogs that live: session timers (RFC 4028), PRACK (RFC 3262), offers that come late, and answers of several phones.
+
+use std::time::Duration;
+
+use crate::Scenario;
+use crate::bench::{Bench, SOON};
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    // First, since it takes longest.
+    ("both_sides_are_refreshed_by_us", both_are_refreshed),
+    ("a_caller_refreshes_its_session_by_update_and_by_reinvite", caller_refreshes),
+    ("an_ai_refreshes_its_session", ai_refreshes),
+    ("a_caller_acknowledges_the_ringing", caller_acknowledges),
+    ("an_ai_that_rings_reliably_is_acknowledged", ai_is_acknowledged),
+    ("a_caller_that_offers_nothing_gets_an_offer", caller_offers_late),
+    ("a_second_phone_that_answers_is_thanked_and_let_go", ai_forks),
+    ("a_second_phone_of_a_person_is_thanked_and_let_go", person_forks),
+];
+
+/// Half of the least interval there is (RFC 4028 §4), and some time to be heard after it.
+const REFRESHED: Duration = Duration::from_secs(50);
+
+fn caller_refreshes(bench: &mut Bench) {
+    let mut ai = bench.party("ai", "peer_stays", &[]);
+    let mut caller = bench.caller("caller_refreshes", &["-d", "1500"]);
+    bench.talk(&caller, &ai);
+    bench.logged(&caller, "refreshed by UPDATE", SOON);
+    bench.talk(&caller, &ai);
+    bench.logged(&caller, "refreshed by INVITE", SOON);
+    bench.talk(&caller, &ai);
+    bench.assert_no_gap(&caller, None);
+    caller.sipp.wait_for_success(SOON);
+    ai.sipp.wait_for_success(SOON);
+}
+
+fn ai_refreshes(bench: &mut Bench) {
+    let mut ai = bench.party("ai", "peer_refreshes", &["-d", "1500"]);
+    let mut caller = bench.caller("caller_leaves", &["-d", "4000"]);
+    bench.talk(&caller, &ai);
+    bench.logged(&ai, "refreshed", SOON);
+    bench.talk(&caller, &ai);
+    bench.assert_no_gap(&caller, None);
+    caller.sipp.wait_for_success(SOON);
+    ai.sipp.wait_for_success(SOON);
+}
+
+fn both_are_refreshed(bench: &mut Bench) {
+    bench.restart(|settings| settings.replace("codecs = ", "session_expires = 90\ncodecs = "));
+    let mut ai = bench.party("ai", "peer_is_refreshed", &[]);
+    let mut caller = bench.caller("caller_is_refreshed", &["-d", "2500"]);
+    bench.talk(&caller, &ai);
+    bench.logged(&ai, "refreshed", REFRESHED);
+    bench.logged(&caller, "refreshed", SOON);
+    bench.talk(&caller, &ai);
+    bench.assert_no_gap(&caller, None);
+    caller.sipp.wait_for_success(SOON);
+    ai.sipp.wait_for_success(SOON);
+}
+
+fn caller_acknowledges(bench: &mut Bench) {
+    let mut ai = bench.party("ai", "peer_stays", &["-d", "1000"]);
+    let mut caller = bench.caller("caller_acknowledges", &["-d", "2500"]);
+    bench.logged(&caller, "acknowledged", SOON);
+    bench.talk(&caller, &ai);
+    caller.sipp.wait_for_success(SOON);
+    ai.sipp.wait_for_success(SOON);
+}
+
+fn ai_is_acknowledged(bench: &mut Bench) {
+    let mut ai = bench.party("ai", "peer_is_acknowledged", &["-d", "1000"]);
+    let mut caller = bench.caller("caller_leaves", &["-d", "2500"]);
+    bench.logged(&ai, "acknowledged", SOON);
+    bench.talk(&caller, &ai);
+    caller.sipp.wait_for_success(SOON);
+    ai.sipp.wait_for_success(SOON);
+}
+
+fn caller_offers_late(bench: &mut Bench) {
+    let mut ai = bench.party("ai", "peer_stays", &[]);
+    let mut caller = bench.caller("caller_offers_late", &["-d", "2500"]);
+    bench.talk(&caller, &ai);
+    caller.sipp.wait_for_success(SOON);
+    ai.sipp.wait_for_success(SOON);
+}
+
+fn ai_forks(bench: &mut Bench) {
+    let mut ai = bench.party("ai", "peer_forks", &["-d", "1000"]);
+    let mut caller = bench.caller("caller_leaves", &["-d", "4500"]);
+    bench.talk(&caller, &ai);
+    bench.logged(&ai, "let go", SOON);
+    bench.talk(&caller, &ai);
+    bench.assert_no_gap(&caller, None);
+    caller.sipp.wait_for_success(SOON);
+    ai.sipp.wait_for_success(SOON);
+}
+
+fn person_forks(bench: &mut Bench) {
+    let _ai = bench.party("ai", "refuses_503", &[]);
+    let mut ann = bench.party("ann", "peer_forks", &["-d", "1000"]);
+    let mut caller = bench.caller("caller_leaves", &["-d", "5500"]);
+    bench.talk(&caller, &ann);
+    bench.logged(&ann, "let go", SOON);
+    bench.talk(&caller, &ann);
+    bench.assert_no_gap(&caller, None);
+    caller.sipp.wait_for_success(SOON);
+    ann.sipp.wait_for_success(SOON);
+}
