@@ -29,5 +29,9 @@ pub const REFUSALS_WITHIN: Duration = Duration::from_secs(10);
 pub const BAN: Duration = Duration::from_secs(300);
 /// Addresses whose refusals are remembered, some 100 bytes each; beyond it the oldest is forgotten, its ban with it.
 pub const OFFENDERS_MAX: usize = 10_000;
+/// Most P-Asserted-Identity headers that are passed on: a SIP and a tel URI (RFC 3325 §9.1).
+pub const ASSERTED_MAX: usize = 2;
+/// Longest of them, and longest Privacy, in bytes: a display name and a URI.
+pub const ASSERTED_BYTES_MAX: usize = 512;
 /// Most faults that are told of one settings file: text that is no TOML at all must not print itself line by line.
 pub const SETTINGS_ISSUES_MAX: usize = 100;

@@ -13,6 +13,7 @@ mod crowd;
 mod digest;
 mod escape;
 mod hold;
+mod identity;
 mod main_path;
 mod mass;
 mod media_lost;

@@ -15,6 +15,7 @@ use crate::call::counters::Counters;
 use crate::call::digits::{InfoPace, Presses, Way};
 use crate::call::flow::Dialing;
 use crate::call::handoff::{Handoff, Returned, Tally};
+use crate::call::identity::Identity;
 use crate::call::leg::{Farewell, Leg};
 use crate::call::record::HandoffState;
 use crate::call::segments::Segments;
@@ -82,6 +83,8 @@ pub struct Call {
     pub(super) warning: Option<Header>,
     /// From of the legs we begin.
     pub(super) from: String,
+    /// Who the caller is said to be.
+    pub(super) identity: Identity,
     /// What the caller is to hear.
     pub(super) feed: Feed,
 
@@ -205,6 +208,7 @@ impl Call {
             caller_probed: false,
             warning: None,
             from: String::new(),
+            identity: Identity::default(),
             feed: Feed::Nothing,
             far_silent: None,
             ai_failure: None,

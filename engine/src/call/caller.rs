@@ -11,6 +11,7 @@ use baton_signaling::sdp::{self, OpusFormat, Origin, Refusal};
 
 use crate::call::call::{Call, Feed, Incoming};
 use crate::call::context::Source;
+use crate::call::identity::Identity;
 use crate::call::leg::Port;
 use crate::call::settings::{AnswerMode, FlowSettings, matches_pattern};
 use crate::call::{Action, EndReason, Failure, Header, LegEnd, LegState, Moment, SipEvent, Timer};
@@ -29,6 +30,8 @@ impl Call {
     pub(super) fn take_in(&mut self, now: Time, incoming: Incoming) {
         let (display_from, uri) = self.read_from(&incoming.headers);
         self.from = display_from;
+        let trusted = self.is_trusted(&incoming.peer);
+        self.identity = Identity::read(&incoming.headers, trusted);
         let caller = self.caller_mut();
         caller.state = LegState::Dialing;
         caller.uri = uri;

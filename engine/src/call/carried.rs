@@ -35,6 +35,7 @@ impl Call {
             headers.extend(peer.headers.iter().cloned());
         }
         headers.extend(self.session_wish(&leg.peer));
+        headers.extend(self.identity.headers(self.is_trusted(&leg.peer)));
         let given = headers.len();
         for (name, value) in self.context.headers_for_agent(&self.flow_settings().context) {
             if !headers[..given].iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {
@@ -48,6 +49,20 @@ impl Call {
     pub(super) fn session_wish(&self, peer: &str) -> Option<Header> {
         let seconds = self.settings.peers.get(peer)?.session_expires;
         (seconds > 0).then(|| ("Session-Expires".to_owned(), Bytes::from(seconds.to_string())))
+    }
+
+    /// From of an INVITE of ours, with the caller's name and user part unless it wants them hidden (RFC 3323 §4.1.1.3).
+    pub(super) fn from_for(&self, leg: &Leg) -> String {
+        if self.identity.is_private() && !self.is_trusted(&leg.peer) {
+            "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_owned()
+        } else {
+            self.from.clone()
+        }
+    }
+
+    /// Whether a peer may say who calls, and be told.
+    pub(super) fn is_trusted(&self, peer: &str) -> bool {
+        self.settings.peers.get(peer).is_some_and(|peer| peer.trusted)
     }
 
     /// What the context has lost, on its way in and to the budget of its way out.

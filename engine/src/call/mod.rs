@@ -15,6 +15,7 @@ mod end_reason;
 mod flow;
 mod handoff;
 mod hold;
+mod identity;
 mod input;
 mod keys;
 mod leg;

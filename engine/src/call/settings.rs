@@ -109,6 +109,8 @@ pub struct CallPeer {
     pub session_expires: u32,
     /// How long what its legs send may be held; `None`: as every session does.
     pub jitter_ms: Option<JitterMs>,
+    /// It may say who calls, and may be told (RFC 3325).
+    pub trusted: bool,
 }
 
 /// Whether legs of a peer are secured by SRTP with SDES keys.

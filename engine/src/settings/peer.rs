@@ -49,6 +49,9 @@ pub struct Peer {
     /// `challenge`: whom we ask for a password, and which, as `{ realm = "baton.example", users = { name = "${PASSWORD}" } }`:
     /// who calls from `from` or, where that is not given, from anywhere. Default: nobody.
     pub challenge: Option<Challenge>,
+    /// `trusted`: it may say who calls by P-Asserted-Identity, and is told what others of whom that holds say (RFC 3325).
+    /// Default false.
+    pub trusted: bool,
 }
 
 /// How digits travel to and from a peer. Whatever the rule, a telephone-event that was agreed and an INFO that came are
@@ -151,6 +154,7 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
         dtmf: read_dtmf(table),
         auth: auth::read_auth(table),
         challenge: auth::read_challenge(table),
+        trusted: table.boolean("trusted", false),
     };
     table.finish();
     Found { value: peer, at: name.at }

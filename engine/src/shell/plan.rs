@@ -293,6 +293,7 @@ fn call_peer(peer: &settings::Peer) -> CallPeer {
             settings::Srtp::Optional => SrtpPolicy::Optional,
             settings::Srtp::Required => SrtpPolicy::Required,
         },
+        trusted: peer.trusted,
         jitter_ms: Some(JitterMs { min: peer.jitter_ms.min, max: peer.jitter_ms.max }),
     }
 }

@@ -19,7 +19,7 @@ const OWN: &str = "X-Baton-";
 
 /// Headers of a SIP message that belong to its hop or dialog (RFC 3261 §20 and extensions), long and compact. They
 /// are written anew for each leg.
-const STACK: [&str; 65] = [
+const STACK: [&str; 67] = [
     "Accept",
     "Accept-Contact",
     "Accept-Encoding",
@@ -49,6 +49,8 @@ const STACK: [&str; 65] = [
     "Min-SE",
     "Organization",
     "P-Access-Network-Info",
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
     "Path",
     "Priority",
     "Privacy",
