@@ -84,7 +84,7 @@ fn asked(seed: u64, anywhere: bool) -> WorldBuilder {
     let mut builder = WorldBuilder::new(seed);
     let users = BTreeMap::from([("baton".to_owned(), Secret::new("word"))]);
     let peer = &mut builder.admission.peers[1];
-    peer.challenge = Some(Challenge { realm: "home".into(), users });
+    peer.challenge = Some(Challenge { realm: "home".into(), users, md5_only: false });
     if anywhere {
         peer.from.clear();
     }

@@ -15,6 +15,7 @@ mod ai;
 mod baresip;
 mod bench;
 mod dialogs;
+mod digest;
 mod digits;
 mod handoff;
 mod hold;
@@ -54,6 +55,7 @@ fn scenarios() -> Vec<Scenario> {
         leaving::SCENARIOS,
         hold::SCENARIOS,
         digits::SCENARIOS,
+        digest::SCENARIOS,
         baresip::SCENARIOS,
         pairings::SCENARIOS,
         transports::SCENARIOS,

@@ -31,6 +31,9 @@ pub struct Challenge {
     pub realm: String,
     /// `users`: names and passwords.
     pub users: Vec<(String, Secret)>,
+    /// `md5_only`: they are asked by MD5 alone, for phones that stumble over SHA-256 before it (RFC 8760 has the stronger
+    /// first). Default false.
+    pub md5_only: bool,
 }
 
 pub(super) fn read_challenge(table: &Table<'_>) -> Option<Challenge> {
@@ -48,9 +51,10 @@ pub(super) fn read_challenge(table: &Table<'_>) -> Option<Challenge> {
             challenge.note(&password.at, "must not be empty");
         }
     }
+    let md5_only = challenge.boolean("md5_only", false);
     challenge.finish();
     let users = pairs.into_iter().map(|(name, password)| (name.value, Secret::new(password.value)));
-    Some(Challenge { realm: realm.value, users: users.collect() })
+    Some(Challenge { realm: realm.value, users: users.collect(), md5_only })
 }
 
 /// Whether it can stand in a quoted string.

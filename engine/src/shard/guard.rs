@@ -24,6 +24,8 @@ pub struct Challenge {
     pub realm: String,
     /// Their passwords by name.
     pub users: BTreeMap<String, Secret>,
+    /// They are asked by MD5 alone: old phones read the first challenge, and know no other.
+    pub md5_only: bool,
 }
 
 /// What becomes of callers whom no peer of ours knows.
@@ -214,13 +216,17 @@ impl Guard {
         peers: impl Iterator<Item = (usize, &'a Challenge)>,
         stale: bool,
     ) -> Vec<Bytes> {
-        let mut realms: Vec<&str> = Vec::new();
+        let mut realms: Vec<(&str, bool)> = Vec::new();
         for (_, challenge) in peers {
-            if !realms.contains(&challenge.realm.as_str()) && realms.len() < limits::REALMS_ASKED_MAX {
-                realms.push(&challenge.realm);
+            let known = realms.iter().any(|(realm, _)| *realm == challenge.realm);
+            if !known && realms.len() < limits::REALMS_ASKED_MAX {
+                realms.push((&challenge.realm, challenge.md5_only));
             }
         }
-        realms.into_iter().flat_map(|realm| self.keeper.challenge(now, realm, stale)).collect()
+        let values = realms.into_iter().flat_map(|(realm, md5_only)| {
+            self.keeper.challenge(now, realm, stale).into_iter().skip(usize::from(md5_only))
+        });
+        values.collect()
     }
 
     /// A wrong password; whether it was one too many.
@@ -310,7 +316,8 @@ mod tests {
     }
 
     fn challenge() -> Challenge {
-        Challenge { realm: "r".into(), users: BTreeMap::from([("ann".to_owned(), Secret::new("word"))]) }
+        let users = BTreeMap::from([("ann".to_owned(), Secret::new("word"))]);
+        Challenge { realm: "r".into(), users, md5_only: false }
     }
 
     fn answer(user: &str) -> Request {
@@ -342,6 +349,19 @@ mod tests {
             let denied = guard.prove(now, MALLORY, &answer("bob"), [(0, &asked)].into_iter()).unwrap_err();
             assert!(matches!(denied, Denied::Challenged(values) if values.len() == 2));
         }
+    }
+
+    #[test]
+    fn old_phones_are_asked_by_md5_alone() {
+        let (mut guard, mut asked) = (guard(), challenge());
+        asked.md5_only = true;
+        let denied =
+            guard.prove(NOW, MALLORY, &Request::new(Method::Invite, "sip:x"), [(0, &asked)].into_iter());
+        let Err(Denied::Challenged(values)) = denied else { panic!("{denied:?}") };
+        assert!(
+            values.len() == 1 && values[0].windows(13).any(|part| part == b"algorithm=MD5"),
+            "{values:?}"
+        );
     }
 
     #[test]

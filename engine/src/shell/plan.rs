@@ -227,7 +227,11 @@ fn challenge(asked: &settings::Challenge) -> Challenge {
     let user = |(name, password): &(String, settings::Secret)| {
         (name.clone(), baton_signaling::auth::Secret::new(password.expose()))
     };
-    Challenge { realm: asked.realm.clone(), users: asked.users.iter().map(user).collect() }
+    Challenge {
+        realm: asked.realm.clone(),
+        users: asked.users.iter().map(user).collect(),
+        md5_only: asked.md5_only,
+    }
 }
 
 fn credentials(auth: &settings::Auth) -> Credentials {
