@@ -20,7 +20,7 @@ fn with_passwords(usual: &str) -> String {
 }
 
 fn both(bench: &mut Bench) {
-    bench.restart(|usual| with_passwords(usual));
+    bench.restart(with_passwords);
     let mut ai = bench.party("ai", "peer_asks", &[]);
     let mut caller = bench.caller("caller_proves", &["-d", "4000"]);
     bench.talk(&caller, &ai);

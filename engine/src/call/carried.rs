@@ -52,7 +52,7 @@ impl Call {
     }
 
     /// From of an INVITE of ours, with the caller's name and user part unless it wants them hidden (RFC 3323 §4.1.1.3).
-    pub(super) fn from_for(&self, leg: &Leg) -> String {
+    pub(super) fn name_for(&self, leg: &Leg) -> String {
         if self.identity.is_private() && !self.is_trusted(&leg.peer) {
             "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_owned()
         } else {

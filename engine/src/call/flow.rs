@@ -57,7 +57,7 @@ impl Call {
         Some(Dial {
             uri: leg.uri.clone(),
             peer: leg.peer.clone(),
-            from: self.from_for(leg),
+            from: self.name_for(leg),
             headers: self.headers_for(leg),
             sdp,
         })
