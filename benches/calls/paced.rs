@@ -25,12 +25,12 @@ use crate::world::World;
 pub(crate) const ARGUMENT: &str = "bare-server";
 /// Slots of the 20 ms in which calls are converted, as many as the node has.
 const SLOTS: usize = 10;
-/// Between two looks at sockets that are relayed, as in the node.
-const RELAY_STEP: Duration = Duration::from_micros(667);
 /// Sockets that one look tells of.
 const READY: usize = 256;
 /// Steps between two looks for commands.
 const COMMAND_STEPS: usize = 32;
+/// How long a relay waits for a packet before it looks for commands.
+const RELAY_WAIT_MS: u16 = 20;
 /// Until it answers.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Longest command or answer.
@@ -115,7 +115,12 @@ pub(crate) fn serve(arguments: &[String]) -> Result<(), String> {
     control.set_nonblocking(true).map_err(lost)?;
     control.send(b"ready").map_err(lost)?;
     let mut calls = Calls { codecs, calls: Vec::new(), epoll: epoll()? };
-    let step = if codecs.is_transcoded() { Duration::from_millis(20) / SLOTS as u32 } else { RELAY_STEP };
+    if codecs.is_transcoded() { convert(&mut calls, &control) } else { relay(&mut calls, &control) }
+}
+
+/// Converts calls, those of a slot at each step of the 20 ms.
+fn convert(calls: &mut Calls, control: &UdpSocket) -> Result<(), String> {
+    let step = Duration::from_millis(20) / SLOTS as u32;
     let timer = ticker(step)?;
     let watch = epoll()?;
     watch.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, 0)).map_err(failed("cannot watch a timer"))?;
@@ -123,17 +128,26 @@ pub(crate) fn serve(arguments: &[String]) -> Result<(), String> {
     loop {
         watch.wait(&mut [EpollEvent::empty()], 1_000_u16).map_err(failed("epoll failed"))?;
         let _ = timer.wait();
-        // A step that was missed has calls of its own; looking twice at the same sockets would help nobody.
         let due = ((now() - start) / step.as_nanos() as Nanos) as usize;
-        let first = if codecs.is_transcoded() { number } else { due.saturating_sub(1).max(number) };
-        for step in first..due {
-            if step % COMMAND_STEPS == 0 && !calls.obey(&control)? {
+        for step in number..due {
+            if step % COMMAND_STEPS == 0 && !calls.obey(control)? {
                 return Ok(());
             }
-            if codecs.is_transcoded() { calls.convert(step % SLOTS)? } else { calls.relay()? }
+            calls.convert(step % SLOTS)?;
         }
         number = due;
     }
+}
+
+/// Relays packets as they come.
+fn relay(calls: &mut Calls, control: &UdpSocket) -> Result<(), String> {
+    for turn in 0_usize.. {
+        let came = calls.relay(RELAY_WAIT_MS)?;
+        if (!came || turn % COMMAND_STEPS == 0) && !calls.obey(control)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn epoll() -> Result<Epoll, String> {
@@ -178,15 +192,15 @@ impl Calls {
         self.calls.iter_mut().skip(slot).step_by(SLOTS).try_for_each(Call::convert)
     }
 
-    /// Whatever has come goes out at the other side.
-    fn relay(&mut self) -> Result<(), String> {
+    /// Waits for packets; whatever has come goes out at the other side. Whether anything has.
+    fn relay(&mut self, wait_ms: u16) -> Result<bool, String> {
         let mut events = [EpollEvent::empty(); READY];
-        let ready = self.epoll.wait(&mut events, 0_u8).map_err(failed("epoll failed"))?;
+        let ready = self.epoll.wait(&mut events, wait_ms).map_err(failed("epoll failed"))?;
         for event in &events[..ready] {
             let token = event.data() as usize;
             self.calls[token / 2].relay(token % 2);
         }
-        Ok(())
+        Ok(ready > 0)
     }
 }
 

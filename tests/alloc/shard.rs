@@ -59,6 +59,8 @@ impl Io for Wires {
 
     fn close_ports(&mut self, _: Pair) {}
 
+    fn set_urgent(&mut self, _: Pair, _: bool) {}
+
     fn receive_message(&mut self) -> Option<(Flow, Arrival)> {
         self.messages.pop_front()
     }

@@ -94,6 +94,10 @@ impl Io for World {
         assert!(self.open.remove(&pair), "{pair:?} closed but not open");
     }
 
+    fn set_urgent(&mut self, pair: Pair, _: bool) {
+        assert!(self.open.contains(&pair), "{pair:?} is not open");
+    }
+
     fn receive_message(&mut self) -> Option<(Flow, Arrival)> {
         self.messages.pop_front()
     }

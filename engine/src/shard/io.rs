@@ -80,6 +80,10 @@ pub trait Io {
     /// Closes both sockets of a pair.
     fn close_ports(&mut self, pair: Pair);
 
+    /// Whether packets to the pair's RTP port are urgent from now on: one that is ends a rest at once, in any case. Those of a
+    /// new pair are not.
+    fn set_urgent(&mut self, pair: Pair, urgent: bool);
+
     /// What has come next for this shard's endpoint.
     fn receive_message(&mut self) -> Option<(Flow, Arrival)>;
 

@@ -1,8 +1,10 @@
-//! When a shard is to look at its sockets: at each packet while there are few, at steps of a grid while there are many.
+//! When a shard is to look at the sockets whose packets are not urgent: at each packet while there are few, at steps of a grid
+//! while there are many.
 //!
-//! A wake-up costs more than a packet. A processed packet is of no use before its session's tick, and a relayed one may
-//! wait a little; so, once packets come more often than the steps of a grid, the sockets are left alone between the steps and
-//! a whole batch is taken at each. Leaves out the waiting itself, which is the shell's. Told the time, reads no clock.
+//! A wake-up costs more than a packet. A packet that is decoded is of no use before its session's tick; so, once such packets
+//! come more often than the steps of a grid, their sockets are left alone between the steps and a whole batch is taken at
+//! each. Leaves out relayed packets, each of which wakes the shard (`Sessions::relayed`), and the waiting itself, which is the
+//! shell's. Told the time, reads no clock.
 
 use std::time::Duration;
 
@@ -10,16 +12,8 @@ use baton_signaling::Time;
 
 use super::wheel::SLOT;
 
-/// Between two looks while nothing is relayed: that of the wheel's slots, whose wake-ups there are anyhow.
+/// Between two looks: that of the wheel's slots, whose wake-ups there are anyhow.
 const STEP: Duration = SLOT;
-
-/// The same while something is relayed. A packet that waits for two thirds of a millisecond, for the timer (0.2 ms late at p99.9
-/// on a quiet machine) and for the batch in front of it still leaves within a millisecond of its coming. Every third look is
-/// a slot's: a step that does not divide the slot would wake the shard for both.
-const RELAY_STEPS: u64 = 3;
-
-/// Upper end of a step while something is relayed.
-const RELAY_STEP: Duration = Duration::from_micros((STEP.as_micros() as u64).div_ceil(RELAY_STEPS));
 
 /// Sessions that work in one turn of ticks: at 90 µs each for a transcoded call, what a SIP message may have to wait for.
 const TICKS_PER_TURN: usize = 8;
@@ -45,7 +39,7 @@ const WINDOW: Duration = Duration::from_millis(20);
 pub struct Rest {
     /// When it ends at the latest; `None`: nothing is due.
     pub until: Option<Time>,
-    /// Whether a packet at any RTP socket ends it.
+    /// Whether any packet ends it; an urgent one does in any case.
     pub packets_wake: bool,
 }
 
@@ -55,9 +49,11 @@ pub(super) struct Pace {
     /// When the window of the counts below began.
     since: Time,
     packets: u32,
+    /// Whether something was relayed in the window before, or has been in this one.
+    relays: bool,
     relayed: bool,
-    /// The grid's step, while there is one.
-    step: Option<Duration>,
+    /// Whether sockets are looked at by the grid.
+    grid: bool,
 }
 
 /// How many messages a turn takes: fewer when those of the last one took too long, which no clock inside a turn tells.
@@ -111,64 +107,58 @@ impl TickBudget {
 impl Pace {
     /// A packet was taken; `relayed`: and sent on at once.
     pub(super) fn count(&mut self, relayed: bool) {
-        self.packets += 1;
         if relayed {
-            self.relayed = true;
-            // Not at the end of the window: the step of processed streams is too long for it from now on.
-            self.step = self.step.map(|step| step.min(RELAY_STEP));
+            (self.relays, self.relayed) = (true, true);
+        } else {
+            self.packets += 1;
         }
     }
 
     /// Sessions that may tick before the sockets are looked at again.
     pub(super) fn ticks(&self) -> TickBudget {
-        let sessions = match self.step {
-            Some(step) if step < STEP => TICKS_PER_RELAY_TURN,
-            _ if self.relayed => TICKS_PER_RELAY_TURN,
-            _ => TICKS_PER_TURN,
-        };
-        TickBudget(sessions * LIGHT_TICKS)
+        TickBudget(LIGHT_TICKS * if self.relays { TICKS_PER_RELAY_TURN } else { TICKS_PER_TURN })
     }
 
-    /// How to rest after a turn at `now` that leaves the next thing due at `due`.
-    pub(super) fn rest(&mut self, now: Time, due: Option<Time>) -> Rest {
+    /// How to rest at `now` after a turn that leaves the next thing due at `due`; all sockets were last looked at when it was
+    /// `looked`: a step that has passed since is made up for at once.
+    pub(super) fn rest(&mut self, now: Time, due: Option<Time>, looked: Time) -> Rest {
         if now.saturating_duration_since(self.since) >= WINDOW {
             self.decide(now);
         }
-        let Some(step) = self.step else { return Rest { until: due, packets_wake: true } };
-        let steps = if step < STEP { RELAY_STEPS } else { 1 };
-        let next = next_step(now, steps);
+        if !self.grid {
+            return Rest { until: due, packets_wake: true };
+        }
+        let next = next_step(looked);
         Rest { until: Some(due.map_or(next, |due| due.min(next))), packets_wake: false }
     }
 
     /// A window is over: a grid pays if at least as many packets came as it has steps; one that is there stays until they
     /// are fewer than half of that.
     fn decide(&mut self, now: Time) {
-        let step = if self.relayed { RELAY_STEP } else { STEP };
         let passed = now.saturating_duration_since(self.since);
-        let steps = passed.as_micros() / step.as_micros();
-        let enough = if self.step.is_some() { steps.div_ceil(2) } else { steps };
-        self.step = (u128::from(self.packets) >= enough).then_some(step);
-        (self.since, self.packets, self.relayed) = (now, 0, false);
+        let steps = passed.as_micros() / STEP.as_micros();
+        let enough = if self.grid { steps.div_ceil(2) } else { steps };
+        self.grid = u128::from(self.packets) >= enough;
+        (self.since, self.packets, self.relays, self.relayed) = (now, 0, self.relayed, false);
     }
 }
 
-/// The first instant after `now` of a grid that has `steps` steps in each of the wheel's slots.
-fn next_step(now: Time, steps: u64) -> Time {
+/// The first instant after `now` at which a slot of the wheel ends.
+fn next_step(now: Time) -> Time {
     let slot = STEP.as_micros() as u64;
-    let (begun, inside) = (now.as_micros() / slot * slot, now.as_micros() % slot);
-    let done = inside * steps / slot;
-    Time::from_micros(begun + ((done + 1) * slot).div_ceil(steps))
+    Time::from_micros((now.as_micros() / slot + 1) * slot)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A second in which `per_20ms` packets come in each 20 ms, every `nth` relayed (0: none); looks whenever told to.
+    /// A second in which `per_20ms` packets come in each 20 ms, every `nth` relayed (0: none); looks whenever told to, and is
+    /// not woken by urgent ones.
     /// How often it looked, and its last rest.
     fn second(pace: &mut Pace, from: Time, per_20ms: u64, nth: u64) -> (usize, Rest) {
         let (mut now, mut looks, mut taken) = (from, 0, 0);
-        let mut rest = pace.rest(now, None);
+        let mut rest = pace.rest(now, None, now);
         let arrival = |n: u64| from + Duration::from_micros((n + 1) * 20_000 / per_20ms.max(1));
         let count = if per_20ms == 0 { 0 } else { 50 * per_20ms };
         while now < from + Duration::from_secs(1) {
@@ -181,7 +171,7 @@ mod tests {
                 taken += 1;
                 pace.count(nth > 0 && taken % nth == 0);
             }
-            rest = pace.rest(now, Some(Time::from_micros((now.as_micros() / 20_000 + 1) * 20_000)));
+            rest = pace.rest(now, Some(Time::from_micros((now.as_micros() / 20_000 + 1) * 20_000)), now);
         }
         (looks, rest)
     }
@@ -189,9 +179,9 @@ mod tests {
     #[test]
     fn a_shard_without_packets_rests_until_something_is_due() {
         let mut pace = Pace::default();
-        assert_eq!(pace.rest(Time::from_secs(1), None), Rest { until: None, packets_wake: true });
+        assert_eq!(pace.rest(Time::from_secs(1), None, Time::ZERO), Rest { until: None, packets_wake: true });
         let due = Some(Time::from_secs(3));
-        assert_eq!(pace.rest(Time::from_secs(2), due), Rest { until: due, packets_wake: true });
+        assert_eq!(pace.rest(Time::from_secs(2), due, Time::ZERO), Rest { until: due, packets_wake: true });
     }
 
     #[test]
@@ -212,33 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn with_a_relayed_stream_no_packet_waits_longer_than_two_thirds_of_a_millisecond() {
+    fn relayed_packets_which_wake_the_shard_by_themselves_make_no_grid() {
         let mut pace = Pace::default();
-        let (looks, rest) = second(&mut pace, Time::from_secs(1), 200, 40);
-        assert!(!rest.packets_wake);
-        assert!((1450..=1750).contains(&looks), "{looks}");
-        assert_eq!(rest.until, Some(Time::from_micros(2_000_667)));
+        let (_, rest) = second(&mut pace, Time::from_secs(1), 200, 1);
+        assert!(rest.packets_wake);
+        second(&mut pace, Time::from_secs(2), 200, 0);
+        let (looks, rest) = second(&mut pace, Time::from_secs(3), 200, 4);
+        assert!(!rest.packets_wake, "the others still wait for theirs");
+        assert!((500..=700).contains(&looks), "{looks}");
     }
 
     #[test]
-    fn the_first_relayed_packet_shortens_the_steps_at_once() {
-        let mut pace = Pace::default();
-        second(&mut pace, Time::from_secs(1), 200, 0);
-        pace.count(true);
-        assert_eq!(pace.rest(Time::from_micros(2_000_100), None).until, Some(Time::from_micros(2_000_667)));
-    }
-
-    #[test]
-    fn three_short_steps_end_where_a_slot_does() {
-        let mut at = Time::ZERO;
-        let steps: Vec<u64> = (0..6)
-            .map(|_| {
-                at = next_step(at, RELAY_STEPS);
-                at.as_micros()
-            })
-            .collect();
-        assert_eq!(steps, [667, 1334, 2000, 2667, 3334, 4000]);
-        assert_eq!(next_step(Time::from_micros(666), RELAY_STEPS), Time::from_micros(667));
+    fn the_grid_is_that_of_the_slots() {
+        assert_eq!(next_step(Time::from_micros(666)), Time::from_micros(2_000));
+        assert_eq!(next_step(Time::from_micros(2_000)), Time::from_micros(4_000));
     }
 
     #[test]
@@ -274,7 +251,8 @@ mod tests {
 
     #[test]
     fn sessions_that_only_pass_packets_on_tick_in_one_turn() {
-        let pace = Pace { relayed: true, ..Pace::default() };
+        let mut pace = Pace::default();
+        pace.count(true);
         let count = |worked| {
             let mut ticks = pace.ticks();
             (0..1_000).take_while(|_| ticks.is_left().then(|| ticks.count(worked)).is_some()).count()
@@ -296,7 +274,17 @@ mod tests {
         let mut pace = Pace::default();
         second(&mut pace, Time::from_secs(1), 200, 0);
         let due = Time::from_micros(2_000_300);
-        assert_eq!(pace.rest(Time::from_micros(2_000_200), Some(due)).until, Some(due));
+        let now = Time::from_micros(2_000_200);
+        assert_eq!(pace.rest(now, Some(due), now).until, Some(due));
+    }
+
+    #[test]
+    fn a_step_that_passed_while_only_urgent_sockets_were_looked_at_is_made_up_for() {
+        let mut pace = Pace::default();
+        second(&mut pace, Time::from_secs(1), 200, 0);
+        // The last look at all was at 0.2 ms, and a turn of urgent packets went on beyond the slot's end.
+        let rest = pace.rest(Time::from_micros(2_002_300), None, Time::from_micros(2_000_200));
+        assert_eq!(rest.until, Some(Time::from_micros(2_002_000)));
     }
 
     #[test]

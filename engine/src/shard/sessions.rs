@@ -35,7 +35,13 @@ pub(super) struct Sessions {
 struct Owner {
     slot: u32,
     leg: LegId,
+    /// How many more packets that are not relayed leave it urgent.
+    urgent: u8,
 }
+
+/// Packets in a row that were not relayed, after which the port's next one is no longer urgent: a second of sound. To change it
+/// costs two system calls.
+const CALM: u8 = 50;
 
 /// A session has panicked; it is not to be walked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +119,16 @@ impl Sessions {
         Some((owner.slot, owner.leg))
     }
 
+    /// A packet to `pair` was relayed, or was not. `Some`: whether the next ones are urgent, if that has changed: a relayed packet
+    /// waits for nobody's tick.
+    pub(super) fn relayed(&mut self, pair: Pair, relayed: bool) -> Option<bool> {
+        let owner = self.owners.get_mut(index(pair))?.as_mut()?;
+        let before = owner.urgent > 0;
+        owner.urgent = if relayed { CALM } else { owner.urgent.saturating_sub(1) };
+        let after = owner.urgent > 0;
+        (before != after).then_some(after)
+    }
+
     /// Packets to `pair` go to this leg of this call.
     pub(super) fn bind(&mut self, slot: u32, key: CallKey, leg: LegId, pair: Pair) {
         let Some(entry) = self.of_mut(slot, key) else { return };
@@ -120,7 +136,7 @@ impl Sessions {
         if self.owners.is_empty() {
             self.owners = vec![None; usize::from(u16::MAX) / 2 + 1];
         }
-        self.owners[index(pair)] = Some(Owner { slot, leg });
+        self.owners[index(pair)] = Some(Owner { slot, leg, urgent: 0 });
     }
 
     /// Packets to the ports of this leg go to nobody.
@@ -187,5 +203,21 @@ mod tests {
         assert_eq!(sessions.owner(b), Some((slot, LegId::CALLER)));
         assert!(sessions.of(slot, old).is_none() && sessions.of(slot, new).is_some());
         assert!(sessions.remove(slot, old).is_none());
+    }
+
+    #[test]
+    fn a_port_is_urgent_from_its_first_relayed_packet_to_a_second_after_its_last() {
+        let mut sessions = Sessions::default();
+        let (key, pair) = (CallKey::new(0, 1), Pair::of_rtp(20_000).unwrap());
+        let slot = sessions.insert(key, session());
+        assert_eq!(sessions.relayed(pair, true), None, "nobody's");
+        sessions.bind(slot, key, LegId::CALLER, pair);
+        assert_eq!(sessions.relayed(pair, false), None);
+        assert_eq!([true, true].map(|relayed| sessions.relayed(pair, relayed)), [Some(true), None]);
+        for _ in 1..CALM {
+            assert_eq!(sessions.relayed(pair, false), None);
+        }
+        assert_eq!(sessions.relayed(pair, false), Some(false));
+        assert_eq!([false, true].map(|relayed| sessions.relayed(pair, relayed)), [None, Some(true)]);
     }
 }

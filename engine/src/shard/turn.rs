@@ -16,7 +16,7 @@ use super::translate::{incoming, translate};
 use super::{Arrival, Datagram, Denied, Io, NewCall, OwnerGone, Refusal, Rest, Shard};
 use crate::call::Input;
 use crate::key::{CallKey, LegId};
-use crate::media::Session;
+use crate::media::{Lane, Session};
 
 /// Packets taken in one turn. At 2 µs each they hold up ticks by half a millisecond at the most.
 pub const PACKETS_PER_TURN: usize = 256;
@@ -36,6 +36,8 @@ impl Shard {
     pub fn turn(&mut self, now: Time, io: &mut impl Io) -> Option<Time> {
         // First, though ticks have an instant to keep: what has come before it is to be heard in it.
         self.take_packets(now, io);
+        // What was relayed does not wait for the codecs.
+        self.flush(io);
         self.run_due_ticks(now, io);
         let messages = self.take_messages(now, io);
         if self.probes.poll_timeout().is_some_and(|due| due <= now) {
@@ -59,9 +61,10 @@ impl Shard {
         due
     }
 
-    /// How the shard's task is to wait after a turn that said that the next is due at `due`.
-    pub fn rest(&mut self, now: Time, due: Option<Time>) -> Rest {
-        self.pace.rest(now, due)
+    /// How the shard's task is to wait after a turn that said that the next is due at `due`. `looked`: when the last turn began in
+    /// which packets could come from any socket, not from those of urgent ones alone.
+    pub fn rest(&mut self, now: Time, due: Option<Time>, looked: Time) -> Rest {
+        self.pace.rest(now, due, looked)
     }
 
     /// When the shard is to be told what its thread has worked; asked after each rest.
@@ -105,7 +108,13 @@ impl Shard {
             let packet = &mut buffer[..len];
             let queued = self.outbox.sent();
             self.step(now, slot, io, |session, out| session.handle_packet(now, leg, lane, from, packet, out));
-            self.pace.count(self.outbox.sent() > queued);
+            let relayed = self.outbox.sent() > queued;
+            self.pace.count(relayed);
+            if lane == Lane::Rtp
+                && let Some(urgent) = self.sessions.relayed(pair, relayed)
+            {
+                io.set_urgent(pair, urgent);
+            }
         }
         self.buffer = buffer;
     }
@@ -333,6 +342,8 @@ mod tests {
         }
 
         fn close_ports(&mut self, _: Pair) {}
+
+        fn set_urgent(&mut self, _: Pair, _: bool) {}
 
         fn receive_message(&mut self) -> Option<(Flow, Arrival)> {
             self.taken += 1;

@@ -89,11 +89,11 @@ impl World {
         }
     }
 
-    /// Looks at the sockets and the inbox, without waiting.
-    pub(crate) fn look(&mut self) {
+    /// Looks at the sockets and the inbox, without waiting; whether at all sockets.
+    pub(crate) fn look(&mut self) -> bool {
         self.inbox.bell().silence();
-        self.poller.look(&mut self.ready);
         self.looks = 1;
+        self.poller.look(&mut self.ready)
     }
 
     /// The port of the next socket that has something. What came in a burst is taken in one turn: packets that are left for
@@ -187,6 +187,13 @@ impl Io for World {
     fn close_ports(&mut self, pair: Pair) {
         // A closed socket leaves the epoll instance by itself.
         self.pairs[index(pair)] = None;
+    }
+
+    fn set_urgent(&mut self, pair: Pair, urgent: bool) {
+        let Some(sockets) = self.sockets(pair) else { return };
+        if let Err(error) = self.poller.set_urgent(sockets.lane(Lane::Rtp), pair.rtp(), urgent) {
+            tracing::error!(port = pair.rtp(), %error, "an RTP port is no longer heard");
+        }
     }
 
     fn receive_message(&mut self) -> Option<(Flow, Arrival)> {

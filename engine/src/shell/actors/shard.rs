@@ -33,6 +33,8 @@ pub(crate) struct ShardCell {
     orphans: RefCell<Vec<CallKey>>,
     metrics: RefCell<CallMetrics>,
     poller: Rc<Poller>,
+    /// When all sockets were last looked at.
+    looked: Cell<Time>,
     /// Rests of the task that have ended.
     wakes: Cell<u64>,
 }
@@ -58,6 +60,7 @@ impl ShardCell {
             orphans: RefCell::new(Vec::with_capacity(ORPHANS)),
             metrics: RefCell::new(CallMetrics::new()),
             poller,
+            looked: Cell::new(Time::ZERO),
             wakes: Cell::new(0),
         })
     }
@@ -97,7 +100,9 @@ impl ShardCell {
     fn turn(&self) -> Rest {
         let now = self.shared.clock.now();
         let core = &mut *self.core.borrow_mut();
-        core.world.look();
+        if core.world.look() {
+            self.looked.set(now);
+        }
         if core.shard.work_due() <= now {
             core.shard.handle_work(now, thread_work());
         }
@@ -108,7 +113,7 @@ impl ShardCell {
             let _ = self.shared.queues.try_send(Ask(QueueRequest::Leave { call: key }));
         }
         let due = core.shard.turn(now, &mut core.world);
-        core.shard.rest(self.shared.clock.now(), due)
+        core.shard.rest(self.shared.clock.now(), due, self.looked.get())
     }
 
     /// The shard's task: turn after turn until the arbiter ends.
@@ -121,8 +126,9 @@ impl ShardCell {
             });
             let wait = rest.until.map(|until| self.shared.clock.until(until));
             if wait == Some(Duration::ZERO) {
+                self.poller.skip_rest();
                 tokio::task::yield_now().await;
-            } else if self.poller.rest(wait, rest.packets_wake).await.is_err() {
+            } else if self.poller.rest(rest.until, wait, rest.packets_wake).await.is_err() {
                 return;
             } else {
                 self.wakes.set(self.wakes.get() + 1);
