@@ -341,6 +341,7 @@ impl World {
             uri: format!("sip:support@{}", self.node).into(),
             from: from.into(),
             flow: phone.flow(self.node),
+            others: Vec::new(),
             headers,
             body,
             credentials: None,

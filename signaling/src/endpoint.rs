@@ -14,6 +14,7 @@ mod config;
 mod contract;
 mod deadlines;
 mod ending;
+mod failover;
 mod leg;
 mod notify;
 mod receiving;

@@ -79,6 +79,9 @@ pub const FORKS_ENDED: usize = 16;
 /// How long the subscription of a REFER of ours is believed at the most, whatever its NOTIFY says.
 pub const WATCH_MAX: Duration = Duration::from_secs(3600);
 
+/// Targets of one INVITE that are tried (RFC 3263 §4.3): four servers by either address family; the call's own patience is shorter.
+pub const TARGETS_MAX: usize = 8;
+
 /// Realms whose challenges one dialog, or one request, answers: the far end and a few proxies on the way.
 pub const REALMS_PER_DIALOG: usize = 4;
 

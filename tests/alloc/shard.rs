@@ -69,8 +69,8 @@ impl Io for Wires {
         true
     }
 
-    fn route(&mut self, _: &str) -> Option<Flow> {
-        None
+    fn targets(&mut self, _: &str) -> Vec<Flow> {
+        Vec::new()
     }
 
     fn start(&mut self, call: NewCall) -> bool {

@@ -14,6 +14,7 @@ mod digest;
 mod escape;
 mod hold;
 mod identity;
+mod locating;
 mod main_path;
 mod mass;
 mod media_lost;

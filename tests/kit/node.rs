@@ -38,11 +38,14 @@ pub struct NodeSettings {
     pub queues: Queues,
     /// What it plays.
     pub prompts: Rc<Prompts>,
+    /// Where names lead, in order.
+    pub names: BTreeMap<String, Vec<SocketAddr>>,
 }
 
 /// The world of the shard.
 struct World {
     sip: SocketAddr,
+    names: BTreeMap<String, Vec<SocketAddr>>,
     packets: VecDeque<net::Datagram>,
     messages: VecDeque<(Flow, Arrival)>,
     out: Vec<net::Datagram>,
@@ -108,12 +111,16 @@ impl Io for World {
         true
     }
 
-    fn route(&mut self, uri: &str) -> Option<Flow> {
-        let host = uri.split_once(':')?.1.split([';', '?', '>']).next()?;
-        let host = host.rsplit('@').next()?;
+    fn targets(&mut self, uri: &str) -> Vec<Flow> {
+        let flow = |remote| Flow { transport: Transport::Udp, local: self.sip, remote };
+        let host = uri.split_once(':').and_then(|(_, rest)| rest.split([';', '?', '>']).next());
+        let host = host.and_then(|host| host.rsplit('@').next()).unwrap_or_default();
+        if let Some(remotes) = self.names.get(host) {
+            return remotes.iter().copied().map(flow).collect();
+        }
         let remote = host.parse::<SocketAddr>().ok();
-        let remote = remote.or(host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 5060)))?;
-        Some(Flow { transport: Transport::Udp, local: self.sip, remote })
+        let remote = remote.or(host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 5060)));
+        remote.map(flow).into_iter().collect()
     }
 
     fn start(&mut self, call: NewCall) -> bool {
@@ -168,6 +175,7 @@ impl Node {
             malformed: 0,
             io: World {
                 sip: settings.sip,
+                names: settings.names,
                 packets: VecDeque::new(),
                 messages: VecDeque::new(),
                 out: Vec::new(),

@@ -119,7 +119,8 @@ impl Shard {
         if self.calls.get_mut(key).is_none() {
             return Applied::Done;
         }
-        let Some(flow) = io.route(&dial.uri) else {
+        let mut targets = io.targets(&dial.uri).into_iter();
+        let Some(flow) = targets.next() else {
             let refused = SipEvent::Refused { failure: Failure::Transport, headers: Vec::new() };
             return Applied::Told(Input::Sip(leg, refused));
         };
@@ -129,6 +130,7 @@ impl Shard {
                 uri: Bytes::from(dial.uri),
                 from: Bytes::from(dial.from),
                 flow,
+                others: targets.collect(),
                 headers: headers_from(dial.headers),
                 body: dial.sdp.0,
                 credentials: self.gate.credentials(&dial.peer),

@@ -90,8 +90,9 @@ pub trait Io {
     /// Sends a SIP message, over a connection that is opened if there is none; `false`: its flow cannot carry it.
     fn send_message(&mut self, transmit: Transmit) -> bool;
 
-    /// From which of our sockets to which address a request for `uri` goes; `None`: its host is not known.
-    fn route(&mut self, uri: &str) -> Option<Flow>;
+    /// From which of our sockets to which addresses a request for `uri` may go, the best first (RFC 3263), at most
+    /// [`TARGETS_MAX`](baton_signaling::limits::TARGETS_MAX); none: its host is not known.
+    fn targets(&mut self, uri: &str) -> Vec<Flow>;
 
     /// Makes an owner for an admitted call; `false`: there is none to be had, and the caller is refused.
     fn start(&mut self, call: NewCall) -> bool;

@@ -41,7 +41,7 @@ impl Shard {
         self.run_due_ticks(now, io);
         let messages = self.take_messages(now, io);
         if self.probes.poll_timeout().is_some_and(|due| due <= now) {
-            self.probes.handle_timeout(now, &mut self.endpoint, |uri| io.route(uri));
+            self.probes.handle_timeout(now, &mut self.endpoint, |uri| io.targets(uri).first().copied());
         }
         for _ in 0..ROUNDS {
             if !self.flush_signaling(now, io) {
@@ -361,8 +361,8 @@ mod tests {
             true
         }
 
-        fn route(&mut self, _: &str) -> Option<Flow> {
-            None
+        fn targets(&mut self, _: &str) -> Vec<Flow> {
+            Vec::new()
         }
 
         fn start(&mut self, _: NewCall) -> bool {

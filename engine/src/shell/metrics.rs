@@ -94,6 +94,10 @@ fn describe() {
     );
     counter!("baton_sip_retransmissions_total", "SIP messages sent or received again.");
     counter!(
+        "baton_sip_failovers_total",
+        "INVITEs sent to the next server of their URI (RFC 3263 section 4.3)."
+    );
+    counter!(
         "baton_sip_sessions_total",
         "Session timers (RFC 4028): refreshes we began, legs ended unrefreshed."
     );

@@ -207,11 +207,12 @@ impl Io for World {
         }
     }
 
-    fn route(&mut self, uri: &str) -> Option<Flow> {
-        match self.names.address(uri)? {
-            (Transport::Udp, remote) => self.sip.towards(remote),
-            (transport, remote) => self.streams.towards(transport, remote),
-        }
+    fn targets(&mut self, uri: &str) -> Vec<Flow> {
+        let towards = |(transport, remote)| match transport {
+            Transport::Udp => self.sip.towards(remote),
+            transport => self.streams.towards(transport, remote),
+        };
+        self.names.address(uri).and_then(towards).into_iter().collect()
     }
 
     fn start(&mut self, call: NewCall) -> bool {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::failover::patience;
 use super::leg::{LegState, Phase};
 use super::sending::{Outcome, add_body, add_headers, derived};
 use super::session::{take_wish, write_terms};
@@ -40,8 +41,11 @@ impl Endpoint {
         let client = self.send_request(now, flow, request, Purpose::Invite(leg));
         let mut state = LegState::new(Phase::Calling(client), call_id, tag);
         (state.owns_call_id, state.timer) = (true, timer);
+        state.others = invite.others.into_iter().take(limits::TARGETS_MAX - 1).collect();
+        state.patience = Some(now + patience(flow));
         self.add_leg(leg, state);
         self.set_credentials(leg, invite.credentials);
+        self.settle(now, leg);
         leg
     }
 
@@ -117,12 +121,19 @@ impl Endpoint {
         if !machine.is_proceeding() {
             return;
         }
-        let (Some(headers), Some(invite)) = (headers.take(), entry.request.as_deref()) else { return };
+        let (Some(headers), client) = (headers.take(), *client) else { return };
+        // §9.1: with no final answer within 64·T1 the INVITE counts as cancelled.
+        state.give_up = Some(now + T1_64);
+        self.send_cancel(now, client, headers);
+    }
+
+    /// CANCEL of INVITE `client`, in its branch.
+    pub(super) fn send_cancel(&mut self, now: Time, client: u64, headers: Headers) {
+        let Some(entry) = self.table.clients.get(&client) else { return };
+        let Some(invite) = entry.request.as_deref() else { return };
         let mut cancel = derived(invite, Method::Cancel);
         add_headers(&mut cancel.headers, headers);
         let branch = invite.headers.via().ok().and_then(|via| via.branch()).unwrap_or_default();
-        // §9.1: with no final answer within 64·T1 the INVITE counts as cancelled.
-        state.give_up = Some(now + T1_64);
         let flow = entry.flow;
         self.send_branch(now, flow, cancel, Purpose::Nothing, &branch);
     }
@@ -138,6 +149,8 @@ impl Endpoint {
         match (purpose, response.is_provisional()) {
             (Purpose::Invite(leg), true) => self.handle_progress(now, id, leg, response),
             (Purpose::Invite(leg), false) => self.handle_accepted(now, id, leg, response),
+            (Purpose::Abandoned, true) => self.send_cancel(now, id, Headers::new()),
+            (Purpose::Abandoned, false) => self.let_go(now, id, &response),
             (Purpose::Reinvite(leg), false) => self.handle_reaccepted(now, id, leg, response),
             (_, true) => {}
             (_, false) => self.conclude(now, id, Ok(response)),
@@ -145,6 +158,7 @@ impl Endpoint {
     }
 
     fn handle_progress(&mut self, now: Time, id: u64, leg: Leg, response: Response) {
+        self.heard_from_target(leg);
         if response.status > 100 && !self.take_provisional(now, id, leg, &response) {
             return;
         }
@@ -190,14 +204,17 @@ impl Endpoint {
                 }
                 self.settle(now, leg);
             }
-            _ => {
-                // §13.2.2.4: who answers second is thanked and let go.
-                self.counters.forks_ended += 1;
-                let number = dialog.next_cseq();
-                let bye = dialog.request(Method::Bye, number);
-                self.send_request(now, dialog.flow(), bye, Purpose::Nothing);
-            }
+            // §13.2.2.4: who answers second is thanked and let go.
+            _ => self.send_off(now, dialog),
         }
+    }
+
+    /// BYE to who has answered and is not wanted.
+    pub(super) fn send_off(&mut self, now: Time, mut dialog: Dialog) {
+        self.counters.forks_ended += 1;
+        let number = dialog.next_cseq();
+        let bye = dialog.request(Method::Bye, number);
+        self.send_request(now, dialog.flow(), bye, Purpose::Nothing);
     }
 
     /// Sends the ACK to a 2xx and keeps it to be sent again.
@@ -215,7 +232,7 @@ impl Endpoint {
 
     /// A request of ours has its outcome, other than the 2xx of an INVITE.
     pub(super) fn conclude(&mut self, now: Time, id: u64, outcome: Outcome) {
-        if self.answer_challenge(now, id, &outcome) {
+        if self.answer_challenge(now, id, &outcome) || self.try_next_target(now, id, &outcome) {
             return;
         }
         let Some(entry) = self.table.clients.get(&id) else { return };
@@ -239,7 +256,7 @@ impl Endpoint {
                 let result = outcome.map_err(|(failure, _)| failure);
                 self.events.push_back(Event::ProbeReplied { key, result });
             }
-            Purpose::Nothing => {}
+            Purpose::Prack(_) | Purpose::Abandoned | Purpose::Nothing => {}
         }
     }
 

@@ -20,8 +20,9 @@ impl Purpose {
             | Self::Bye(leg)
             | Self::Notify(leg, _)
             | Self::Refer(leg, ..)
+            | Self::Prack(leg)
             | Self::Request(leg, _) => Some(leg),
-            Self::Probe(_) | Self::Nothing => None,
+            Self::Probe(_) | Self::Abandoned | Self::Nothing => None,
         }
     }
 }
@@ -68,7 +69,12 @@ impl Endpoint {
         }
         self.counters.challenges_answered += 1;
         let before = request.headers.cseq().map_or(0, |cseq| cseq.number);
-        let number = state.dialog.as_mut().map_or(before + 1, crate::dialog::Dialog::next_cseq);
+        let tag = request.headers.to().ok().and_then(|to| to.tag()).unwrap_or_default();
+        let dialog = match purpose {
+            Purpose::Prack(_) => state.early_of(&tag),
+            _ => state.dialog.as_mut(),
+        };
+        let number = dialog.map_or(before + 1, crate::dialog::Dialog::next_cseq);
         request.headers.set(Field::CSeq, CSeq { number, method: request.method.clone() }.to_bytes());
         request.headers.remove(Field::Via.name());
         let purpose = self.move_watch(now, purpose, number);
@@ -106,11 +112,11 @@ impl Endpoint {
 /// Whether the leg still wants what its request was for.
 fn wants(state: &LegState, purpose: Purpose) -> bool {
     match purpose {
-        Purpose::Invite(_) => matches!(state.phase, Phase::Calling(_)),
+        Purpose::Invite(_) | Purpose::Prack(_) => matches!(state.phase, Phase::Calling(_)),
         Purpose::Reinvite(_) | Purpose::Refresh(_) | Purpose::Refer(..) | Purpose::Request(..) => {
             state.is_up()
         }
         Purpose::Bye(_) | Purpose::Notify(..) => true,
-        Purpose::Probe(_) | Purpose::Nothing => false,
+        Purpose::Probe(_) | Purpose::Abandoned | Purpose::Nothing => false,
     }
 }

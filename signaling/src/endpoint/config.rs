@@ -148,6 +148,8 @@ pub struct Counters {
     pub challenges_failed: u64,
     /// Refreshes of sessions that we have begun (RFC 4028).
     pub session_refreshes_sent: u64,
+    /// INVITEs sent to the next of their targets (RFC 3263 §4.3).
+    pub failovers: u64,
     /// Legs ended because nobody has refreshed their session.
     pub sessions_expired: u64,
     /// Commands that the leg's state left nothing to do for.

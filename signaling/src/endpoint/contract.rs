@@ -210,6 +210,9 @@ pub struct Invite {
     pub from: Bytes,
     /// Which socket, and the address the URI resolved to.
     pub flow: Flow,
+    /// Where else the URI leads, in order (RFC 3263 §4.3), at most [`TARGETS_MAX`](crate::limits::TARGETS_MAX): after 503, silence
+    /// and a transport error the next is tried.
+    pub others: Vec<Flow>,
     /// Headers to add: any but those that the stack writes (Via, From, To, Call-ID, CSeq, Contact, Max-Forwards, Content-Length).
     /// Session-Expires asks for a session timer of so many seconds.
     pub headers: Headers,
@@ -224,6 +227,7 @@ impl fmt::Debug for Invite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Invite");
         shown.field("uri", &self.uri).field("from", &self.from).field("flow", &self.flow);
+        shown.field("others", &self.others);
         shown.field("headers", &self.headers).field("body", &masked(&self.body));
         shown.field("credentials", &self.credentials).finish()
     }

@@ -165,6 +165,7 @@ impl Endpoint {
         self.expire_watches(now, leg);
         self.wake_session(now, leg);
         self.wake_reliable(now, leg);
+        self.wake_patience(now, leg);
         if let Some(state) = self.legs.get_mut(&leg)
             && state.give_up.is_some_and(|at| at <= now)
         {

@@ -1,5 +1,6 @@
 //! One INVITE dialog's state, and when it wants to be woken. What happens then is decided beside it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +42,9 @@ pub(super) struct LegState {
     pub(super) watches: Vec<Watch>,
     /// When an INVITE of ours that was cancelled or outlived its call is given up (§9.1).
     pub(super) give_up: Option<Time>,
+    /// Of a call of ours: where else it may go, and how long the target it has gone to may say nothing (RFC 3263 §4.3).
+    pub(super) others: VecDeque<Flow>,
+    pub(super) patience: Option<Time>,
     /// How challenges to our requests are answered (§22.2).
     pub(super) authenticator: Option<Box<Authenticator>>,
     pub(super) timer: SessionTimer,
@@ -125,6 +129,8 @@ impl LegState {
             subscriptions: Vec::new(),
             watches: Vec::new(),
             give_up: None,
+            others: VecDeque::new(),
+            patience: None,
             authenticator: None,
             timer: SessionTimer::default(),
             early: Vec::new(),
@@ -163,6 +169,9 @@ impl LegState {
         let subscriptions = self.subscriptions.iter().filter_map(Subscription::poll_timeout).min();
         let watches = self.watches.iter().map(|watch| watch.expires).min();
         let own = earliest(self.timer.poll_timeout(), self.reliable.poll_timeout());
-        [unacked, waiting, subscriptions, watches, self.give_up, own].into_iter().fold(None, earliest)
+        let patience = self.patience.filter(|_| !self.others.is_empty());
+        [unacked, waiting, subscriptions, watches, self.give_up, patience, own]
+            .into_iter()
+            .fold(None, earliest)
     }
 }

@@ -176,7 +176,7 @@ impl Endpoint {
         let mut prack = early.dialog.request(Method::Prack, number);
         prack.headers.push(Field::RAck, rack.to_bytes());
         let flow = early.dialog.flow();
-        self.send_request(now, flow, prack, Purpose::Nothing);
+        self.send_request(now, flow, prack, Purpose::Prack(leg));
         true
     }
 
@@ -232,7 +232,7 @@ impl Endpoint {
 
 impl LegState {
     /// The early dialog with the far end of this tag.
-    fn early_of(&mut self, tag: &[u8]) -> Option<&mut Dialog> {
+    pub(super) fn early_of(&mut self, tag: &[u8]) -> Option<&mut Dialog> {
         self.early.iter_mut().map(|early| &mut early.dialog).find(|dialog| dialog.remote_tag == tag)
     }
 }

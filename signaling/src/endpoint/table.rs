@@ -46,6 +46,10 @@ pub(super) enum Purpose {
     Refer(Leg, RequestKey, u32),
     /// UPDATE that refreshes the session.
     Refresh(Leg),
+    /// PRACK to a callee's provisional response: without credentials of its own it would not be believed.
+    Prack(Leg),
+    /// An INVITE whose target has said nothing for so long that the next is tried.
+    Abandoned,
     /// Any other request in a dialog.
     Request(Leg, RequestKey),
     /// OPTIONS outside dialogs.

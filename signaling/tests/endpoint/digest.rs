@@ -6,7 +6,7 @@ use baton_signaling::message::header::Authorization;
 use baton_signaling::message::{Field, Headers, Method, Request};
 use bytes::Bytes;
 
-use crate::wire::{ALICE, BOB, World, flow};
+use crate::wire::{ALICE, BOB, World, flow, raw_flow};
 
 const REALM: &str = "bob.example";
 const RIGHT: &str = "word";
@@ -30,6 +30,7 @@ impl Door {
             uri: Bytes::from("sip:bob@127.0.0.2:5060"),
             from: Bytes::from("<sip:alice@127.0.0.1>"),
             flow: flow(ALICE, BOB),
+            others: Vec::new(),
             headers: Headers::new(),
             body: Bytes::from_static(b"v=0\r\n"),
             credentials: password.map(credentials),
@@ -278,4 +279,25 @@ fn waiting(door: &mut Door) -> (baton_signaling::endpoint::RequestKey, Request) 
         _ => None,
     });
     found.expect("a request waits")
+}
+
+#[test]
+fn a_challenged_prack_is_sent_again_with_the_answer() {
+    let mut world = World::new(12);
+    let credentials = Some(Credentials { username: "alice".into(), password: Secret::new(RIGHT) });
+    let invite = Invite { credentials, ..World::invite(raw_flow(ALICE), Headers::new()) };
+    let (alice, now) = world.alice();
+    alice.invite(now, invite);
+    world.run_ms(20);
+    let invite = world.raw.remove(0);
+    let reliable = "Contact: <sip:raw@127.0.0.9:5099>\nRequire: 100rel\nRSeq: 7\n";
+    world.answer_raw(&invite, "180 Ringing", reliable);
+    let first = world.raw.remove(0);
+    assert!(first.starts_with("PRACK ") && !first.contains("Authorization"));
+    let challenge = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"\n";
+    world.answer_raw(&first, "401 Unauthorized", challenge);
+    let second = world.raw.remove(0);
+    assert!(second.starts_with("PRACK ") && second.contains("Authorization: Digest username=\"alice\""));
+    assert!(first.contains("CSeq: 2 PRACK") && second.contains("CSeq: 3 PRACK"), "{second}");
+    assert!(second.contains("RAck: 7 1 INVITE"));
 }

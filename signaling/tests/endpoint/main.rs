@@ -6,6 +6,7 @@
 mod call;
 mod chaos;
 mod digest;
+mod failover;
 mod glare;
 mod loss;
 mod raw;

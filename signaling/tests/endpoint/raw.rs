@@ -211,6 +211,7 @@ fn two_200s_of_two_forks_are_both_acknowledged_and_the_second_is_ended() {
             uri: Bytes::from("sip:raw@127.0.0.9:5099"),
             from: Bytes::from("<sip:bob@127.0.0.2>"),
             flow: raw_flow(BOB),
+            others: Vec::new(),
             headers: Headers::new(),
             body: Bytes::from_static(b"v=0\r\n"),
             credentials: None,

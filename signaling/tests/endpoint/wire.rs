@@ -86,19 +86,33 @@ impl World {
         self.dial_to(flow(ALICE, BOB), headers)
     }
 
+    /// Alice calls Bob's URI, which leads to these flows in this order.
+    pub(crate) fn dial_through(&mut self, flow: Flow, others: &[Flow]) -> Leg {
+        let invite = Invite { others: others.to_vec(), ..Self::invite(flow, Headers::new()) };
+        let (alice, now) = self.alice();
+        let leg = alice.invite(now, invite);
+        self.run_ms(20);
+        leg
+    }
+
     fn dial_to(&mut self, flow: Flow, headers: Headers) -> Leg {
-        let invite = Invite {
+        let (alice, now) = self.alice();
+        let leg = alice.invite(now, Self::invite(flow, headers));
+        self.pump();
+        leg
+    }
+
+    /// Alice's call to Bob over `flow`.
+    pub(crate) fn invite(flow: Flow, headers: Headers) -> Invite {
+        Invite {
             uri: Bytes::from("sip:bob@127.0.0.2:5060"),
             from: Bytes::from("\"Alice\" <sip:alice@127.0.0.1>"),
             flow,
+            others: Vec::new(),
             headers,
             body: Bytes::from_static(b"v=0\r\n"),
             credentials: None,
-        };
-        let (alice, now) = self.alice();
-        let leg = alice.invite(now, invite);
-        self.pump();
-        leg
+        }
     }
 
     /// Alice calls [`RAW`] with these headers; her INVITE.

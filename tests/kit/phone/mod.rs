@@ -99,6 +99,11 @@ impl Phone {
         }
     }
 
+    /// Where it speaks SIP.
+    pub fn address(&self) -> SocketAddr {
+        self.sip
+    }
+
     /// Its URI.
     pub fn uri(&self) -> String {
         format!("sip:{}@{}", self.name, self.sip)

@@ -39,6 +39,8 @@ pub struct WorldBuilder {
     pub ports: std::ops::RangeInclusive<u16>,
     /// Further callers behind the usual six phones.
     pub callers: usize,
+    /// Names, and the phones behind each in their order.
+    pub names: Vec<(String, Vec<super::Who>)>,
 }
 
 const NODE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 5060);
@@ -128,6 +130,7 @@ impl WorldBuilder {
             media: Weather::CLEAR,
             ports: 20_000..=23_999,
             callers: 0,
+            names: Vec::new(),
         }
     }
 
@@ -170,7 +173,10 @@ impl WorldBuilder {
         let queues = QueuesSettings { queues: vec![self.queue], agents: agents.into() };
         let handoff_max = queues.handoff_max();
         let session = SessionParams { media_timeout: self.calls.timers.media, ..SessionParams::default() };
+        let behind = |all: Vec<super::Who>| all.iter().map(|who| phones[who.0].address()).collect();
+        let names = self.names.into_iter().map(|(name, all)| (name, behind(all))).collect();
         let node = Node::new(NodeSettings {
+            names,
             sip: NODE,
             shard: ShardParams {
                 index: 0,

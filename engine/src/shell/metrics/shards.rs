@@ -126,6 +126,7 @@ struct SipMetrics {
     rejected: Vec<Rising>,
     challenges: [Rising; 2],
     sessions: [Rising; 2],
+    failovers: Rising,
     dialogs: Part,
     transactions: Part,
 }
@@ -150,6 +151,7 @@ impl SipMetrics {
                 .map(|result| Rising::new(counter!("baton_auth_answers_total", "result" => result))),
             sessions: ["refreshed", "expired"]
                 .map(|event| Rising::new(counter!("baton_sip_sessions_total", "event" => event))),
+            failovers: Rising::new(counter!("baton_sip_failovers_total")),
             dialogs: Part::new(gauge!("baton_sip_dialogs_active")),
             transactions: Part::new(gauge!("baton_sip_transactions_active")),
         }
@@ -170,6 +172,7 @@ impl SipMetrics {
         self.retransmissions[1].set(counters.retransmissions_sent);
         self.sessions[0].set(counters.session_refreshes_sent);
         self.sessions[1].set(counters.sessions_expired);
+        self.failovers.set(counters.failovers);
         self.dialogs.set(counters.legs_active as f64);
         self.transactions.set(counters.transactions_active as f64);
     }

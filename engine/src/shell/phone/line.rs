@@ -190,6 +190,7 @@ impl Line {
                         uri: uri.into(),
                         from: from.into(),
                         flow: self.flow(at),
+                        others: Vec::new(),
                         headers: added,
                         body: self.sdp(),
                         credentials: None,
