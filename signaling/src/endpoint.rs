@@ -16,6 +16,7 @@ mod deadlines;
 mod ending;
 mod failover;
 mod leg;
+mod naming;
 mod notify;
 mod receiving;
 mod reinvite;
@@ -220,9 +221,10 @@ impl Endpoint {
         self.count_active();
     }
 
-    /// Tells the subscription of REFER `key` how it goes; a status of 200 or above ends the subscription.
-    pub fn notify(&mut self, now: Time, key: RequestKey, status: u16, reason: &str) {
-        self.report(now, key, status, reason);
+    /// Tells the subscription of REFER `key` how it goes; a status of 200 or above ends the subscription. `headers` go
+    /// into the fragment, behind the status line (RFC 3420).
+    pub fn notify(&mut self, now: Time, key: RequestKey, status: u16, reason: &str, headers: &Headers) {
+        self.report(now, key, status, reason, headers);
         self.count_active();
     }
 

@@ -11,7 +11,7 @@ use crate::Time;
 use crate::endpoint::RequestKey;
 use crate::limits;
 use crate::message::header::clean_value;
-use crate::message::reason;
+use crate::message::{Header, Headers, reason};
 
 /// The subscription of one REFER of theirs.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ enum State {
 struct Report {
     status: u16,
     reason: Bytes,
+    /// Header lines of the fragment, each with its line end.
+    lines: Bytes,
 }
 
 /// What a NOTIFY carries.
@@ -59,17 +61,17 @@ pub(crate) struct Notification {
 impl Subscription {
     /// The REFER has been accepted; the first NOTIFY, 100, is due at once (RFC 6665 §4.2.1.2).
     pub(crate) fn new(key: RequestKey, cseq: u32, with_id: bool, expires: Time) -> Self {
-        let trying = Report { status: 100, reason: Bytes::from_static(b"Trying") };
+        let trying = Report { status: 100, reason: Bytes::from_static(b"Trying"), lines: Bytes::new() };
         let waiting = VecDeque::from([trying.clone()]);
         Self { key, cseq, with_id, expires, waiting, last: trying, state: State::Idle }
     }
 
     /// There is news. News after a final status, and the same provisional status again, is none.
-    pub(crate) fn report(&mut self, status: u16, phrase: &str) {
+    pub(crate) fn report(&mut self, status: u16, phrase: &str, headers: &Headers) {
         let phrase = if phrase.is_empty() { reason::phrase(status) } else { phrase };
         // The phrase may be a far end's: a line end in it would end the status line.
         let reason = clean_value(&Bytes::copy_from_slice(phrase.as_bytes()));
-        let report = Report { status, reason };
+        let report = Report { status, reason, lines: lines_of(headers) };
         if self.last.status >= 200 || self.last == report {
             return;
         }
@@ -112,7 +114,9 @@ impl Subscription {
         };
         self.state = state;
         let event = if self.with_id { format!("refer;id={}", self.cseq) } else { "refer".to_owned() };
-        let sipfrag = [format!("SIP/2.0 {} ", report.status).as_bytes(), &report.reason, b"\r\n"].concat();
+        let sipfrag =
+            [format!("SIP/2.0 {} ", report.status).as_bytes(), &report.reason, b"\r\n", &report.lines]
+                .concat();
         Some(Notification { event, state: text, sipfrag: Bytes::from(sipfrag) })
     }
 
@@ -141,6 +145,13 @@ impl Subscription {
     }
 }
 
+/// Headers as they stand in a message.
+fn lines_of(headers: &Headers) -> Bytes {
+    let line =
+        |header: &Header| [header.name.as_bytes(), b": ", &clean_value(&header.value), b"\r\n"].concat();
+    headers.iter().flat_map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,8 +169,8 @@ mod tests {
     #[test]
     fn trying_ringing_and_success_are_told_one_after_the_other() {
         let mut it = subscription();
-        it.report(180, "");
-        it.report(200, "");
+        it.report(180, "", &Headers::new());
+        it.report(200, "", &Headers::new());
         let expect = |text: &str, frag: &'static str| Some((text.to_owned(), Bytes::from(frag)));
         assert_eq!(told(&mut it, Time::ZERO), expect("active;expires=60", "SIP/2.0 100 Trying\r\n"));
         assert_eq!(told(&mut it, Time::ZERO), None);
@@ -174,11 +185,23 @@ mod tests {
     }
 
     #[test]
+    fn a_fragment_says_why_and_no_header_of_it_begins_another() {
+        let mut it = subscription();
+        it.poll_notification(Time::ZERO).unwrap();
+        it.handle_answer(Some(200), false);
+        let mut headers = Headers::new();
+        headers.push("Reason", "Q.850;cause=17\r\nEvil: 1");
+        it.report(486, "", &headers);
+        let (_, fragment) = told(&mut it, Time::ZERO).unwrap();
+        assert_eq!(fragment, "SIP/2.0 486 Busy Here\r\nReason: Q.850;cause=17  Evil: 1\r\n");
+    }
+
+    #[test]
     fn the_same_news_twice_and_news_after_the_end_are_not_told() {
         let mut it = subscription();
-        it.report(100, "");
-        it.report(486, "Busy Here");
-        it.report(200, "");
+        it.report(100, "", &Headers::new());
+        it.report(486, "Busy Here", &Headers::new());
+        it.report(200, "", &Headers::new());
         assert_eq!(it.waiting.len(), 2);
         assert_eq!(it.last.status, 486);
     }
@@ -187,9 +210,9 @@ mod tests {
     fn more_news_than_can_wait_keeps_the_last() {
         let mut it = subscription();
         for status in 180..200 {
-            it.report(status, "");
+            it.report(status, "", &Headers::new());
         }
-        it.report(603, "");
+        it.report(603, "", &Headers::new());
         assert_eq!(it.waiting.len(), limits::NOTIFIES_WAITING);
         assert_eq!(it.waiting.back().unwrap().status, 603);
     }
@@ -232,7 +255,7 @@ mod tests {
     #[test]
     fn a_refresh_is_answered_with_the_state_as_it_is() {
         let mut it = subscription();
-        it.report(180, "");
+        it.report(180, "", &Headers::new());
         while it.poll_notification(Time::ZERO).is_some() {
             it.handle_answer(Some(200), false);
         }

@@ -17,6 +17,7 @@ mod identity;
 mod locating;
 mod main_path;
 mod mass;
+mod meaning;
 mod media_lost;
 mod races;
 mod redirects;

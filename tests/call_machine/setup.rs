@@ -122,14 +122,14 @@ fn only_failures_that_another_address_may_mend_lead_to_it() {
 #[test]
 fn a_flow_that_rejects_gives_the_codes_of_the_product() {
     for (failure, status, retry) in [
-        (Failure::Status(486), 486, false),
-        (Failure::Status(480), 480, false),
-        (Failure::Timeout, 480, false),
-        (Failure::Transport, 503, true),
-        (Failure::Status(500), 503, true),
-        (Failure::Status(401), 503, true),
-        (Failure::Status(403), 503, true),
-        (Failure::Status(404), 503, true),
+        (Failure::Status(486), 486, "30"),
+        (Failure::Status(480), 480, "30"),
+        (Failure::Timeout, 480, "30"),
+        (Failure::Transport, 503, "5"),
+        (Failure::Status(500), 503, "5"),
+        (Failure::Status(401), 503, "5"),
+        (Failure::Status(403), 503, "5"),
+        (Failure::Status(404), 503, "5"),
     ] {
         let mut settings = settings();
         settings.flows[0].on_ai_failure = OnAiFailure::Reject;
@@ -139,7 +139,7 @@ fn a_flow_that_rejects_gives_the_codes_of_the_product() {
         script.refuse(LegId(1), failure);
         let (got, headers) = rejected(&script.take()).unwrap();
         assert_eq!(got, status, "{failure:?}");
-        assert_eq!(value(&headers, "Retry-After").is_some(), retry, "{failure:?}");
+        assert_eq!(value(&headers, "Retry-After").as_deref(), Some(retry), "{failure:?}");
         assert!(value(&headers, "Reason").unwrap().starts_with("Q.850;cause="));
     }
 }

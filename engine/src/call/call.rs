@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use baton_signaling::Time;
@@ -15,6 +14,7 @@ use crate::call::counters::Counters;
 use crate::call::digits::{InfoPace, Presses, Way};
 use crate::call::flow::Dialing;
 use crate::call::handoff::{Handoff, Returned, Tally};
+use crate::call::history::Past;
 use crate::call::identity::Identity;
 use crate::call::leg::{Farewell, Leg};
 use crate::call::record::HandoffState;
@@ -85,6 +85,10 @@ pub struct Call {
     pub(super) from: String,
     /// Who the caller is said to be.
     pub(super) identity: Identity,
+    /// Where it was before it came to us, and why not with the AI.
+    pub(super) past: Past,
+    /// Whom the caller has been told it speaks with (RFC 7989).
+    pub(super) introduced: Option<String>,
     /// What the caller is to hear.
     pub(super) feed: Feed,
 
@@ -209,6 +213,8 @@ impl Call {
             warning: None,
             from: String::new(),
             identity: Identity::default(),
+            past: Past::default(),
+            introduced: None,
             feed: Feed::Nothing,
             far_silent: None,
             ai_failure: None,
@@ -320,6 +326,9 @@ impl Call {
             return;
         };
         let (role, live) = (leg.role, leg.is_live());
+        if live {
+            self.hear_parting(id, &event);
+        }
         match event {
             // Subscriptions outlive their dialog's call (RFC 5057 §4.1).
             SipEvent::NotifyFailed { request } => self.notify_failed(id, request),
@@ -334,6 +343,7 @@ impl Call {
                 self.info(now, id, request, &content_type, &body);
             }
             SipEvent::RefreshDue => self.refresh_due(id),
+            SipEvent::SessionId { uuid } => self.identified(id, uuid),
             SipEvent::Reanswered { sdp } => self.reanswered(now, id, sdp.as_deref()),
             SipEvent::Rerefused { .. } => self.reanswered(now, id, None),
             event => match role {
@@ -377,6 +387,9 @@ impl Call {
             self.far_silent = None;
             self.timers.stop(Timer::FarProbe);
             self.note(now, Moment::State { state: to });
+            if let Some(with) = self.partner() {
+                self.introduce(with);
+            }
         }
     }
 
@@ -399,14 +412,6 @@ impl Call {
             Feed::Announce(prompt) => Order::Announce { prompt },
         };
         self.act(Action::Media(order));
-    }
-
-    /// The Reason of messages that end legs (RFC 3326 §2): the call's end, or an ordinary clearing.
-    pub(super) fn reason_header(&self) -> Header {
-        match self.end {
-            Some(end) => end.reason_header(),
-            None => ("Reason".to_owned(), Bytes::from_static(b"Q.850;cause=16;text=\"leg released\"")),
-        }
     }
 
     /// Ends the call: in this very turn every leg gets what ends it, the queues are left and the session removed.

@@ -11,6 +11,7 @@ use baton_signaling::sdp::{self, OpusFormat, Origin, Refusal};
 
 use crate::call::call::{Call, Feed, Incoming};
 use crate::call::context::Source;
+use crate::call::history::Past;
 use crate::call::identity::Identity;
 use crate::call::leg::Port;
 use crate::call::settings::{AnswerMode, FlowSettings, matches_pattern};
@@ -22,8 +23,6 @@ use crate::media::Order;
 pub(super) const REFRESH: Duration = Duration::from_secs(60);
 /// How long a silent far end may take to answer OPTIONS: it is sent four times within it (RFC 3261 §17.1.2.2).
 pub(super) const PROBE_ANSWER: Duration = Duration::from_secs(4);
-/// What an upstream is told to wait before it tries us again, in seconds.
-const RETRY_AFTER: &str = "5";
 
 impl Call {
     /// The first turn: flow, codec, 180, and off to the AI.
@@ -32,6 +31,8 @@ impl Call {
         self.from = display_from;
         let trusted = self.is_trusted(&incoming.peer);
         self.identity = Identity::read(&incoming.headers, trusted);
+        self.read_session_id(&incoming.headers);
+        self.past = Past::read(&incoming.headers);
         let caller = self.caller_mut();
         caller.state = LegState::Dialing;
         caller.uri = uri;
@@ -203,15 +204,14 @@ impl Call {
     /// We end the caller's leg, unless it is over: BYE, or the final refusal its INVITE still waits for.
     pub(super) fn end_caller(&mut self, now: Time, reason: EndReason) {
         let row = reason.row();
-        let mut headers = vec![reason.reason_header()];
+        let mut headers = self.last_words();
         match self.caller().state {
             LegState::Over => return,
             LegState::Up => self.act(Action::HangUp(LegId::CALLER, headers)),
             LegState::Idle | LegState::Dialing | LegState::Ringing => {
                 headers.extend(self.warning.take());
-                if row.status == 503 {
-                    headers.push(("Retry-After".to_owned(), Bytes::from_static(RETRY_AFTER.as_bytes())));
-                }
+                let wait = self.retry_after(reason);
+                headers.extend(wait.map(|it| ("Retry-After".to_owned(), Bytes::from(it.to_string()))));
                 let reason = row.phrase.to_owned();
                 self.act(Action::Reject { leg: LegId::CALLER, status: row.status, reason, headers });
             }

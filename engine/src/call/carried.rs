@@ -36,6 +36,8 @@ impl Call {
         }
         headers.extend(self.session_wish(&leg.peer));
         headers.extend(self.identity.headers(self.is_trusted(&leg.peer)));
+        headers.push(self.session_id_header());
+        headers.extend(self.history_for(leg));
         let given = headers.len();
         for (name, value) in self.context.headers_for_agent(&self.flow_settings().context) {
             if !headers[..given].iter().any(|(other, _)| other.eq_ignore_ascii_case(&name)) {

@@ -19,6 +19,9 @@ use crate::settings::ContextRules;
 
 pub use losses::Losses;
 
+/// Two values of User-to-User with 128 octets each as hex, and their parameters.
+const USER_TO_USER_BYTES: usize = 640;
+
 /// Where a header came from. Within one handoff a later one of this list overrules an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Source {
@@ -71,10 +74,12 @@ impl Context {
                 continue;
             }
             if headers[..index].iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-                self.losses.duplicate += 1;
+                // Those of a list have been taken with the first of them.
+                self.losses.duplicate += u32::from(!clean::is_list(name));
                 continue;
             }
-            let (value, changed) = clean::value(value);
+            let whole = if clean::is_list(name) { joined(&headers[index..], name) } else { value.clone() };
+            let (value, changed) = clean::value(&whole);
             self.losses.cleaned += u32::from(changed);
             if !value.is_empty() {
                 self.take(Entry { round: self.round, source, name: name.clone(), value });
@@ -164,12 +169,19 @@ impl Context {
                 losses.bad_name += 1;
             } else if chosen.iter().any(|(_, (other, _))| other.eq_ignore_ascii_case(name)) {
                 losses.duplicate += 1;
-            } else if entry.value.len() > value_bytes && entry.is_whole_or_nothing() {
+            } else if entry.value.len() > value_bytes
+                && entry.is_whole_or_nothing()
+                && !entry.has_room_of_its_own()
+            {
                 losses.too_long += 1;
             } else if chosen.len() >= headers_max {
                 losses.over_budget += 1;
             } else {
-                let value = clean::cut(&entry.value, value_bytes);
+                let value = if entry.has_room_of_its_own() {
+                    &entry.value
+                } else {
+                    clean::cut(&entry.value, value_bytes)
+                };
                 losses.shortened += u32::from(value.len() < entry.value.len());
                 chosen.push((place, (name.to_owned(), Bytes::copy_from_slice(value.as_bytes()))));
             }
@@ -189,10 +201,22 @@ impl Entry {
         clean::is_id(&self.name)
     }
 
+    /// User-to-User of 128 octets has to fit (RFC 7433 §4, RFC 3261 §7.3.1), whatever the budget for values that people made.
+    fn has_room_of_its_own(&self) -> bool {
+        self.name.eq_ignore_ascii_case("User-to-User") && self.value.len() <= USER_TO_USER_BYTES
+    }
+
     /// Whether a part of its value would be worse than nothing: ids, and values with an encoding (RFC 7433).
     fn is_whole_or_nothing(&self) -> bool {
-        self.is_id() || self.value.to_ascii_lowercase().contains(";encoding=")
+        self.is_id() || clean::is_list(&self.name) || self.value.to_ascii_lowercase().contains(";encoding=")
     }
+}
+
+/// The values of all headers of this name as one list.
+fn joined(headers: &[Header], name: &str) -> Bytes {
+    let values =
+        headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| &value[..]);
+    Bytes::from(values.collect::<Vec<_>>().join(&b", "[..]))
 }
 
 impl ContextRules {

@@ -189,6 +189,21 @@ impl EndReason {
         self.row().label
     }
 
+    /// Seconds after which a caller refused for this reason may try again (RFC 3261 §20.33); `None`: not by waiting.
+    pub const fn retry_after(self) -> Option<u32> {
+        match self {
+            // An upstream has another way, and comes back soon to see.
+            Self::AiDown | Self::AiRefused | Self::NoPort | Self::Overload => Some(5),
+            // Somebody else's call has to end first.
+            Self::AiBusy | Self::AiSilent | Self::QueueFull | Self::QueueExhausted | Self::HandoffLimit => {
+                Some(30)
+            }
+            // What is closed, or leaves, does not come back soon.
+            Self::QueueClosed | Self::Drained => Some(60),
+            _ => None,
+        }
+    }
+
     /// `Reason: Q.850;cause=16;text="…"` for BYE, CANCEL and refusals (RFC 3326 §2).
     pub fn reason_header(self) -> Header {
         let row = self.row();
@@ -222,6 +237,16 @@ mod tests {
             assert!((1..=127).contains(&row.cause), "{reason:?}");
             assert!(!row.phrase.is_empty() && !row.text.contains('"'), "{reason:?}");
             assert!(labels.insert(row.label), "{reason:?} shares its label");
+        }
+    }
+
+    #[test]
+    fn whoever_is_refused_for_a_time_is_told_for_how_long() {
+        for reason in EndReason::ALL {
+            let (status, waits) = (reason.row().status, reason.retry_after().is_some());
+            let for_good = [EndReason::AiHungUp, EndReason::AgentHungUp, EndReason::HungUpByOperator];
+            let expected = matches!(status, 480 | 486 | 503) && !for_good.contains(&reason);
+            assert_eq!(waits, expected, "{reason:?}");
         }
     }
 

@@ -169,6 +169,7 @@ impl Call {
     fn ai_unavailable(&mut self, now: Time, reason: EndReason) {
         self.stop_ai_timers();
         self.ai_failure = None;
+        self.past.ai_failure = Some(reason);
         if self.result.is_some() {
             return self.return_failed(now, reason);
         }

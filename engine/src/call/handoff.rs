@@ -37,6 +37,8 @@ pub(crate) struct Handoff {
     pub(crate) refers: Vec<RequestKey>,
     /// The first phone has rung.
     pub(crate) rung: bool,
+    /// Legs made before it.
+    pub(crate) since: u16,
 }
 
 /// How tries at agents ended since the caller was last with somebody.
@@ -202,8 +204,13 @@ impl Call {
         self.act(Action::Respond { leg, request, status, sdp: None, headers: Vec::new() });
     }
 
-    fn notify(&mut self, leg: LegId, request: RequestKey, (status, reason): (u16, &str)) {
-        self.act(Action::Notify { leg, request, status, reason: reason.to_owned() });
+    fn notify(&mut self, leg: LegId, request: RequestKey, line: (u16, &str)) {
+        self.notify_with(leg, request, line, Vec::new());
+    }
+
+    fn notify_with(&mut self, leg: LegId, request: RequestKey, line: (u16, &str), headers: Vec<Header>) {
+        let (status, reason) = (line.0, line.1.to_owned());
+        self.act(Action::Notify { leg, request, status, reason, headers });
     }
 
     /// Tells every subscription of the handoff.
@@ -238,7 +245,8 @@ impl Call {
         let asked = if method == HandoffMethod::Dtmf { LegId::CALLER } else { origin };
         self.note(now, Moment::HandoffInitiated { by: asked, to: target.text() });
         self.go(now, Stage::HandoffRequested);
-        let handoff = Handoff { origin, method, target: target.clone(), refers, rung: false };
+        let handoff =
+            Handoff { origin, method, target: target.clone(), refers, rung: false, since: self.legs_made };
         self.notify_all(&handoff, (100, "Trying"));
         self.handoff = Some(handoff);
         let hold = match &target {
@@ -344,7 +352,10 @@ impl Call {
     pub(super) fn fail_handoff(&mut self, now: Time, ended: Option<EndReason>) {
         let Some(handoff) = self.handoff.take() else { return };
         let line = self.tally.status();
-        self.notify_all(&handoff, line);
+        let headers = self.refusal_of_person(handoff.since);
+        for request in &handoff.refers {
+            self.notify_with(handoff.origin, *request, line, headers.clone());
+        }
         let reason = ended.map_or_else(|| self.tally.word(), EndReason::label);
         self.counters.handed_off(handoff.method, false, reason);
         self.handoff_state = Some(HandoffState::HandoffFailed);

@@ -146,6 +146,11 @@ pub enum SipEvent {
     },
     /// An OPTIONS of ours within the dialog was answered: the far end lives.
     Alive,
+    /// Who the far end is (RFC 7989), 32 hexadecimal digits, or is from here on; of a new INVITE its headers tell.
+    SessionId {
+        /// Its UUID.
+        uuid: String,
+    },
     /// The session is to be refreshed (RFC 4028) by [`Action::Reinvite`] with the description sent last.
     RefreshDue,
     /// 481 or 408 (or silence) to a request within the dialog, or a session nobody has refreshed: the dialog is over (RFC 5057).
@@ -239,7 +244,11 @@ pub enum Action {
         status: u16,
         /// Its reason phrase.
         reason: String,
+        /// Headers of the sipfrag (Reason).
+        headers: Vec<Header>,
     },
+    /// With whom the far end of a leg speaks from here on (RFC 7989): 32 hexadecimal digits.
+    SessionId(LegId, String),
     /// Something for the session.
     Media(Order),
     /// Something for the queues.

@@ -11,6 +11,7 @@ use baton_signaling::sdp::{Capabilities, Description, LocalSession, Negotiated};
 
 use crate::call::bandwidth::Bandwidth;
 use crate::call::call::Call;
+use crate::call::parting::Parting;
 use crate::call::record::LegSnapshot;
 use crate::call::watching::Remedy;
 use crate::call::{Action, LegEnd, Moment, NoPort, Timer};
@@ -116,6 +117,10 @@ pub(crate) struct Leg {
     pub(crate) bandwidth: Bandwidth,
     /// A re-INVITE of ours that has no answer yet.
     pub(crate) reoffer: Option<Reoffer>,
+    /// Who its far end says it is (RFC 7989).
+    pub(crate) session_id: Option<String>,
+    /// What its far end has said at its end.
+    pub(crate) parting: Parting,
     pub(crate) began: Time,
     pub(crate) answered: Option<Time>,
     pub(crate) ended: Option<Time>,
@@ -142,6 +147,8 @@ impl Leg {
             remedy: Remedy::default(),
             bandwidth: Bandwidth::default(),
             reoffer: None,
+            session_id: None,
+            parting: Parting::default(),
             began: now,
             answered: None,
             ended: None,
@@ -167,6 +174,8 @@ impl Leg {
             codec: self.config.as_ref().map(|c| format!("{}/{}", c.payload.encoding, c.payload.clock)),
             srtp: self.config.as_ref().and_then(|c| Some(c.srtp.as_ref()?.suite.name())),
             held: self.held,
+            session_id: self.session_id.clone(),
+            reasons: self.parting.reasons.clone(),
             media: self.media,
             began: self.began,
             answered: self.answered,
@@ -176,7 +185,7 @@ impl Leg {
 }
 
 /// The session id of a leg's `o=` line: unguessable with the seed, below 2^63 as some phones read it signed.
-fn session_id(seed: u64, leg: LegId) -> u64 {
+pub(crate) fn session_id(seed: u64, leg: LegId) -> u64 {
     let mut z = seed.wrapping_add(u64::from(leg.0).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -357,7 +366,7 @@ impl Call {
 
     /// A leg of the AI or of a person is over: its media closed, its port given back, its agent freed.
     pub(super) fn end_leg(&mut self, now: Time, id: LegId, farewell: Farewell, cause: LegEnd) {
-        let reason = self.reason_header();
+        let words = self.last_words();
         let Some(leg) = self.leg_mut(id).filter(|leg| leg.is_live()) else { return };
         let (was, port, open) = (leg.state, leg.port, leg.config.is_some());
         let talking = leg.offer.take_if(|_| was == LegState::Up);
@@ -369,9 +378,9 @@ impl Call {
         match (farewell, was) {
             (Farewell::Nothing, _) | (_, LegState::Idle | LegState::Over) => {}
             (Farewell::Say, LegState::Dialing | LegState::Ringing) => {
-                self.act(Action::Cancel(id, vec![reason]));
+                self.act(Action::Cancel(id, words));
             }
-            (Farewell::Say, LegState::Up) => self.act(Action::HangUp(id, vec![reason])),
+            (Farewell::Say, LegState::Up) => self.act(Action::HangUp(id, words)),
         }
         self.release_port(id, port);
         if let Some(offer) = talking {

@@ -75,6 +75,10 @@ pub struct LegSnapshot {
     pub codec: Option<String>,
     /// The suite by which its media is secured; `None`: it is not.
     pub srtp: Option<&'static str>,
+    /// Who its far end says it is (RFC 7989); `None`: it has not said.
+    pub session_id: Option<String>,
+    /// Why its far end has ended or refused it, each a value of Reason (RFC 3326).
+    pub reasons: Vec<String>,
     /// The far end has put it on hold.
     pub held: bool,
     /// What its stream was like; `None` while it has none.

@@ -107,6 +107,8 @@ pub struct CallPeer {
     pub srtp: SrtpPolicy,
     /// The session timer asked for, in seconds (RFC 4028); 0: none.
     pub session_expires: u32,
+    /// Where a call was before is not told to it (RFC 7044, RFC 5806).
+    pub history_hidden: bool,
     /// How long what its legs send may be held; `None`: as every session does.
     pub jitter_ms: Option<JitterMs>,
     /// It may say who calls, and may be told (RFC 3325).

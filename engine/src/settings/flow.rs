@@ -56,7 +56,8 @@ pub struct Handoff {
 /// `[flows.context]`: which headers go from the AI and the caller to the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextRules {
-    /// `allow`: header names, without case; one `*` stands for any run of characters. Default `["X-*", "User-to-User"]`.
+    /// `allow`: header names, without case; one `*` stands for any run of characters. Default
+    /// `["X-*", "User-to-User", "Call-Info"]`.
     pub allow: Vec<String>,
     /// `rename`: `{ "X-Old" = "X-New" }`, for peers that want names of their own. Default none.
     pub rename: Vec<(String, String)>,
@@ -74,7 +75,7 @@ pub struct Budget {
 }
 
 pub(super) const BYE_RULES: [&str; 3] = ["X-contained: false", "X-Route-Destination", "X-destination"];
-pub(super) const ALLOW: [&str; 2] = ["X-*", "User-to-User"];
+pub(super) const ALLOW: [&str; 3] = ["X-*", "User-to-User", "Call-Info"];
 
 impl Default for ContextRules {
     fn default() -> Self {

@@ -41,6 +41,9 @@ pub struct Peer {
     /// `session_expires`: seconds after which a leg with it ends unless it is refreshed (RFC 4028), as far as we may ask;
     /// 90 to 86400, default 1800. 0: never asked for, though one that it asks for is kept.
     pub session_expires: u32,
+    /// `history`: whether History-Info (RFC 7044) and Diversion (RFC 5806) of its legs tell where a call was before: that the
+    /// AI came first, and what the caller's INVITE said. Default true.
+    pub history: bool,
     /// `dtmf`: how digits travel to and from it: `"auto"` (default), `"rfc4733"`, `"info"`, `"inband"`.
     pub dtmf: DtmfRule,
     /// `auth`: how we answer its challenges (RFC 7616), as `{ username = "baton", password = "${PASSWORD}" }`. Default: not
@@ -151,6 +154,7 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
         calls_per_second: table.integer("calls_per_second", 1..=100_000).map(|found| found.value),
         refer_to: read_refer_to(table),
         session_expires: read_session_expires(table),
+        history: table.boolean("history", true),
         dtmf: read_dtmf(table),
         auth: auth::read_auth(table),
         challenge: auth::read_challenge(table),

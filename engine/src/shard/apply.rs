@@ -6,6 +6,7 @@
 use baton_signaling::Time;
 use baton_signaling::endpoint::{Invite, RequestKey};
 use baton_signaling::message::Headers;
+use baton_signaling::message::header::Uuid;
 use bytes::Bytes;
 
 use super::sessions::Panicked;
@@ -102,8 +103,14 @@ impl Shard {
                     self.endpoint.probe(now, sip);
                 }
             }
-            Action::Notify { request, status, reason, .. } => {
-                self.endpoint.notify(now, RequestKey(request.0), status, &reason);
+            Action::Notify { request, status, reason, headers, .. } => {
+                let headers = headers_from(headers);
+                self.endpoint.notify(now, RequestKey(request.0), status, &reason, &headers);
+            }
+            Action::SessionId(leg, uuid) => {
+                if let (Some(sip), Some(uuid)) = (self.calls.dialog(key, leg), Uuid::parse(uuid.as_bytes())) {
+                    self.endpoint.set_session_id(sip, uuid);
+                }
             }
             // `apply` has dealt with these.
             Action::AllocatePort(_)

@@ -63,6 +63,7 @@ pub(super) fn translate(event: Event) -> Option<Translated> {
         Event::Replied { leg, result, .. } => {
             Some(Translated { leg, event: is_alive(&result).then_some(SipEvent::Alive), over: false })
         }
+        Event::SessionId { leg, uuid } => told(leg, SipEvent::SessionId { uuid: uuid.to_string() }),
         Event::RefreshDue { leg } => told(leg, SipEvent::RefreshDue),
         Event::NotifyFailed { leg, key } => told(leg, SipEvent::NotifyFailed { request: RequestKey(key.0) }),
         Event::Gone { leg, failure } => last(leg, SipEvent::Gone { failure: failure_of(failure) }),

@@ -292,6 +292,7 @@ fn call_peer(peer: &settings::Peer) -> CallPeer {
         },
         dtmf: peer.dtmf,
         session_expires: peer.session_expires,
+        history_hidden: !peer.history,
         srtp: match peer.srtp {
             settings::Srtp::Off => SrtpPolicy::Off,
             settings::Srtp::Optional => SrtpPolicy::Optional,

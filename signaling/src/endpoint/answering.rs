@@ -57,7 +57,9 @@ impl Endpoint {
         let entry = self.table.servers.get(&id)?;
         let (flow, request) = (entry.flow, entry.request.as_deref()?);
         let (status, method) = (reply.status, request.method.clone());
-        let wire = self.response(flow, request, tag, reply).to_bytes();
+        let mut response = self.response(flow, request, tag, reply);
+        self.name_session(entry.leg, &mut response.headers);
+        let wire = response.to_bytes();
         let entry = self.table.servers.get_mut(&id)?;
         let output = entry.machine.respond(now, status);
         if output == Some(Output::SendResponse) {

@@ -8,6 +8,7 @@ use super::{Endpoint, Event, Flow, Leg};
 use crate::Time;
 use crate::dialog::Dialog;
 use crate::limits;
+use crate::message::header::Uuid;
 use crate::message::{Method, Request};
 use crate::transaction::key::Identity;
 use crate::transaction::{Output, T1, T1_64, T2};
@@ -44,6 +45,7 @@ impl Endpoint {
         debug_assert_eq!(call_id, identity.call_id);
         let mut state = LegState::new(Phase::Ringing(id), call_id, tag);
         state.dialog = Some(dialog);
+        state.session_id.remote = request.headers.session_id().map_or(Uuid::NIL, |told| told.local);
         self.add_leg(leg, state);
         self.bind_server(id, leg);
         self.reply(now, id, b"", Reply::new(100));

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::failover::patience;
 use super::leg::{LegState, Phase};
+use super::naming::take_session_id;
 use super::sending::{Outcome, add_body, add_headers, derived};
 use super::session::{take_wish, write_terms};
 use super::table::{ClientMachine, Purpose};
@@ -35,12 +36,16 @@ impl Endpoint {
         let mut headers = invite.headers;
         let mut timer = SessionTimer::default();
         timer.wish(take_wish(&mut headers));
+        let session_id = take_session_id(&mut headers);
+        if !session_id.is_unknown() {
+            request.headers.push(Field::SessionId, session_id.to_bytes());
+        }
         write_terms(&timer, &mut request.headers);
         add_headers(&mut request.headers, headers);
         add_body(&mut request.headers, &mut request.body, invite.body);
         let client = self.send_request(now, flow, request, Purpose::Invite(leg));
         let mut state = LegState::new(Phase::Calling(client), call_id, tag);
-        (state.owns_call_id, state.timer) = (true, timer);
+        (state.owns_call_id, state.timer, state.session_id) = (true, timer, session_id);
         state.others = invite.others.into_iter().take(limits::TARGETS_MAX - 1).collect();
         state.patience = Some(now + patience(flow));
         self.add_leg(leg, state);
@@ -222,6 +227,8 @@ impl Endpoint {
         let flow = dialog.flow();
         let mut ack = dialog.request(Method::Ack, cseq);
         self.authorize_ack(id, &mut ack);
+        let leg = self.table.clients.get(&id).and_then(|entry| entry.purpose.leg());
+        self.name_session(leg, &mut ack.headers);
         let wire = self.send_ack(flow, ack);
         if let Some(entry) = self.table.clients.get_mut(&id) {
             // Own octets: a slice would keep the response's datagram alive.

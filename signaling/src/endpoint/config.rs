@@ -55,7 +55,7 @@ impl Default for EndpointConfig {
                 Method::Notify,
                 Method::Prack,
             ],
-            supported: vec!["timer".to_owned(), "100rel".to_owned()],
+            supported: vec!["timer".to_owned(), "100rel".to_owned(), "uui".to_owned()],
             refer_expires: limits::REFER_EXPIRES,
             shard: None,
             transactions_max: limits::TRANSACTIONS_MAX,

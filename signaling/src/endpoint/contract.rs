@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use crate::auth::Credentials;
+use crate::message::header::Uuid;
 use crate::message::{Headers, Request, Response, SipUri};
 use crate::sdp::masked;
 
@@ -195,6 +196,8 @@ pub enum Event {
     /// The session is to be refreshed (RFC 4028 §7.4) and the far end takes no UPDATE: a [`super::Endpoint::reinvite`] with the
     /// description that was sent last, unless another one is under way.
     RefreshDue { leg: Leg },
+    /// Who the far end of a leg is (RFC 7989), or is from here on; of a new INVITE its headers tell.
+    SessionId { leg: Leg, uuid: Uuid },
     /// OPTIONS outside a dialog that waits for nothing: the endpoint has answered; told so that probes can be counted.
     Probed { flow: Flow },
     /// The final answer to an OPTIONS of ours outside any dialog.
@@ -214,7 +217,7 @@ pub struct Invite {
     /// and a transport error the next is tried.
     pub others: Vec<Flow>,
     /// Headers to add: any but those that the stack writes (Via, From, To, Call-ID, CSeq, Contact, Max-Forwards, Content-Length).
-    /// Session-Expires asks for a session timer of so many seconds.
+    /// Session-Expires asks for a session timer of so many seconds, Session-ID says who stands behind us.
     pub headers: Headers,
     /// The offer.
     pub body: Bytes,

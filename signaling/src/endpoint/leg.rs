@@ -12,6 +12,7 @@ use crate::auth::Authenticator;
 use crate::dialog::Dialog;
 use crate::earliest;
 use crate::message::Headers;
+use crate::message::header::SessionId;
 use crate::refer::Subscription;
 use crate::session_timer::SessionTimer;
 
@@ -54,6 +55,8 @@ pub(super) struct LegState {
     pub(super) reliable: Reliable,
     /// Whether the far end takes UPDATE, as far as it has said.
     pub(super) takes_update: bool,
+    /// Who stands behind us, and who the far end is.
+    pub(super) session_id: SessionId,
 }
 
 /// How far an INVITE dialog has come.
@@ -136,6 +139,7 @@ impl LegState {
             early: Vec::new(),
             reliable: Reliable::default(),
             takes_update: false,
+            session_id: SessionId::UNKNOWN,
         }
     }
 

@@ -12,7 +12,7 @@ use super::table::Purpose;
 use super::{Endpoint, Event, Failure, Leg, RequestKey};
 use crate::Time;
 use crate::limits;
-use crate::message::{Field, Method, Request};
+use crate::message::{Field, Headers, Method, Request};
 use crate::refer::Subscription;
 use crate::transaction::T1_64;
 
@@ -28,13 +28,20 @@ impl Endpoint {
     }
 
     /// The owner has news for the subscription of REFER `key`.
-    pub(super) fn report(&mut self, now: Time, key: RequestKey, status: u16, reason: &str) {
+    pub(super) fn report(
+        &mut self,
+        now: Time,
+        key: RequestKey,
+        status: u16,
+        reason: &str,
+        headers: &Headers,
+    ) {
         let leg = self.leg_of_refer.get(&key).copied();
         let state = leg.and_then(|leg| self.legs.get_mut(&leg));
         let found = state.and_then(|state| state.subscriptions.iter_mut().find(|it| it.key == key));
         match (leg, found) {
             (Some(leg), Some(subscription)) => {
-                subscription.report(status, reason);
+                subscription.report(status, reason, headers);
                 self.settle(now, leg);
             }
             _ => self.counters.commands_ignored += 1,

@@ -26,6 +26,7 @@ impl Endpoint {
         purpose: Purpose,
     ) -> u64 {
         self.authorize(purpose, &mut request);
+        self.name_request(purpose, &mut request.headers);
         let branch = self.random.token("z9hG4bK");
         self.send_branch(now, flow, request, purpose, &branch)
     }
@@ -85,6 +86,7 @@ impl Endpoint {
             _ => return self.counters.malformed += 1,
         };
         let Some(id) = self.table.find_client(&key) else { return self.counters.stray_responses += 1 };
+        self.learn_from_response(id, &response.headers);
         let Some(entry) = self.table.clients.get_mut(&id) else { return };
         let output = entry.machine.handle_response(now, response.status);
         match output {
@@ -239,7 +241,9 @@ pub(super) fn derived(invite: &Request, method: Method) -> Request {
     let mut request = Request::new(method.clone(), invite.uri.clone());
     request.headers.push(Field::MaxForwards, "70");
     for header in &invite.headers {
-        if let Some(field @ (Field::Route | Field::From | Field::To | Field::CallId)) = header.name.field() {
+        if let Some(field @ (Field::Route | Field::From | Field::To | Field::CallId | Field::SessionId)) =
+            header.name.field()
+        {
             request.headers.push(field, header.value.clone());
         }
     }

@@ -37,6 +37,7 @@ impl Endpoint {
     ) {
         let Some(leg) = self.find_leg(identity) else { return self.refuse_unknown(now, id) };
         self.bind_server(id, leg);
+        self.learn_session_id(leg, &request.headers);
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Some(dialog) = state.dialog.as_mut() else {
             return self.handle_early(now, id, leg, identity, &request);

@@ -44,7 +44,7 @@ impl Owner {
             9 => drop(it.refer(now, leg, b"<sip:q@127.0.0.2>", none())),
             10 | 11 => it.respond(now, key, 200, "", none(), SDP),
             12 => it.respond(now, key, 488, "", none(), Bytes::new()),
-            13 => it.notify(now, key, [180, 200, 486][pick(random, 3)], ""),
+            13 => it.notify(now, key, [180, 200, 486][pick(random, 3)], "", &Headers::new()),
             14 => drop(it.probe(now, leg)),
             _ => drop(it.request(now, leg, Method::Update, none(), SDP)),
         }

@@ -76,8 +76,8 @@ fn hand_off(world: &mut World, a: baton_signaling::endpoint::Leg) -> bool {
     let Some(key) = asked else { return false };
     let (bob, now) = world.bob();
     bob.respond(now, key, 202, "", Headers::new(), Bytes::new());
-    bob.notify(now, key, 180, "");
-    bob.notify(now, key, 200, "");
+    bob.notify(now, key, 180, "", &Headers::new());
+    bob.notify(now, key, 200, "", &Headers::new());
     let last = |event| match event {
         Event::Notify { request, .. } => request.body.starts_with(b"SIP/2.0 200").then_some(()),
         _ => None,

@@ -9,6 +9,7 @@ mod digest;
 mod failover;
 mod glare;
 mod loss;
+mod naming;
 mod raw;
 mod refer;
 mod reliable;

@@ -42,11 +42,11 @@ fn a_refer_is_told_trying_ringing_and_success() {
     let (a, _) = world.connect();
     let key = refer(&mut world, a);
     let (bob, now) = world.bob();
-    bob.notify(now, key, 100, "Trying");
-    bob.notify(now, key, 180, "Ringing");
+    bob.notify(now, key, 100, "Trying", &Headers::new());
+    bob.notify(now, key, 180, "Ringing", &Headers::new());
     world.run_ms(200);
     let (bob, now) = world.bob();
-    bob.notify(now, key, 200, "OK");
+    bob.notify(now, key, 200, "OK", &Headers::new());
     world.run_ms(200);
     let told = notified(&mut world);
     let fragments: Vec<&str> = told.iter().map(|(_, _, fragment)| fragment.as_str()).collect();
@@ -71,8 +71,8 @@ fn notifies_still_leave_after_the_bye_of_the_call() {
     world.run_ms(100);
     assert_eq!(world.names(BOB), ["Bye"]);
     let (bob, now) = world.bob();
-    bob.notify(now, key, 180, "");
-    bob.notify(now, key, 486, "");
+    bob.notify(now, key, 180, "", &Headers::new());
+    bob.notify(now, key, 486, "", &Headers::new());
     world.run_ms(200);
     assert_eq!(fragments(&mut world), ["SIP/2.0 100 Trying", "SIP/2.0 180 Ringing", "SIP/2.0 486 Busy Here"]);
     world.run_out();
@@ -107,8 +107,8 @@ fn two_refers_are_told_apart() {
     let second = refer(&mut world, a);
     world.run_ms(100);
     let (bob, now) = world.bob();
-    bob.notify(now, second, 603, "");
-    bob.notify(now, first, 200, "");
+    bob.notify(now, second, 603, "", &Headers::new());
+    bob.notify(now, first, 200, "", &Headers::new());
     world.run_ms(200);
     let told = notified(&mut world);
     let event = |fragment: &str| told.iter().find(|it| it.2 == fragment).map(|it| it.0.clone()).unwrap();
@@ -156,7 +156,7 @@ fn a_refused_refer_makes_no_subscription() {
     let key = world.asked(BOB);
     let (bob, now) = world.bob();
     bob.respond(now, key, 403, "", Headers::new(), Bytes::new());
-    bob.notify(now, key, 200, "");
+    bob.notify(now, key, 200, "", &Headers::new());
     world.run_ms(50);
     assert_eq!(world.names(ALICE), ["Replied"]);
     assert_eq!(world.count_sent(BOB, "NOTIFY"), 0);

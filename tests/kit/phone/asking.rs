@@ -75,16 +75,16 @@ impl Phone {
                 self.request(now, id, "BYE", headers, "");
                 self.lines[id.0].end(now, false);
             }
-            (LineState::Calling, true) => self.cancel(now, id),
+            (LineState::Calling, true) => self.cancel(now, id, headers),
             (LineState::Calling, false) => self.refuse(now, id, 486, headers),
             (LineState::Ended, _) => {}
         }
     }
 
     /// CANCEL, once a provisional answer has come (RFC 3261 §9.1).
-    fn cancel(&mut self, now: Time, id: LineId) {
+    fn cancel(&mut self, now: Time, id: LineId, headers: &str) {
         let line = &mut self.lines[id.0];
-        line.cancel_wanted = true;
+        line.cancel_wanted = Some(headers.to_string());
         let rings = line.said.iter().any(|said| !said.sent && said.text.status().is_some());
         if line.cancelled || !rings {
             return;
@@ -93,7 +93,7 @@ impl Phone {
         let invite = line.invite.clone();
         let header = |name: &'static str| format!("{name}: {}\r\n", invite.header(name).unwrap_or(""));
         let text = Text(format!(
-            "CANCEL {} SIP/2.0\r\n{}Max-Forwards: 70\r\n{}{}{}CSeq: {} CANCEL\r\nContent-Length: 0\r\n\r\n",
+            "CANCEL {} SIP/2.0\r\n{}Max-Forwards: 70\r\n{}{}{}CSeq: {} CANCEL\r\n{headers}Content-Length: 0\r\n\r\n",
             line.target,
             header("Via"),
             header("From"),
@@ -134,8 +134,8 @@ impl Phone {
             self.repeats.stop(&What::Request(key.0.clone(), key.1.clone()));
         }
         if provisional {
-            if self.lines[id.0].cancel_wanted {
-                self.cancel(now, id);
+            if let Some(headers) = self.lines[id.0].cancel_wanted.clone() {
+                self.cancel(now, id, &headers);
             }
             return;
         }
@@ -159,7 +159,7 @@ impl Phone {
             if first {
                 let line = &mut self.lines[id.0];
                 (line.state, line.status, line.answered_at) = (LineState::Up, Some(status), Some(now));
-                if line.cancel_wanted {
+                if line.cancel_wanted.is_some() {
                     self.act(now, id, Do::HangUp(String::new()));
                 }
             }

@@ -88,7 +88,8 @@ pub struct Line {
     pub(super) version: u32,
     pub(super) offering: Option<Direction>,
     pub(super) cancelled: bool,
-    pub(super) cancel_wanted: bool,
+    /// Header lines of a CANCEL that is wanted.
+    pub(super) cancel_wanted: Option<String>,
     /// How it treats the rest of this call.
     pub behaviour: Behaviour,
     pub(super) plan: Vec<(Time, Do)>,

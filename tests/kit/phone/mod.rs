@@ -330,7 +330,7 @@ impl Phone {
             version: 1,
             offering: None,
             cancelled: false,
-            cancel_wanted: false,
+            cancel_wanted: None,
             behaviour,
             plan: Vec::new(),
         });

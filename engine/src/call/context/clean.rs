@@ -19,7 +19,7 @@ const OWN: &str = "X-Baton-";
 
 /// Headers of a SIP message that belong to its hop or dialog (RFC 3261 §20 and extensions), long and compact. They
 /// are written anew for each leg.
-const STACK: [&str; 67] = [
+const STACK: [&str; 66] = [
     "Accept",
     "Accept-Contact",
     "Accept-Encoding",
@@ -28,7 +28,6 @@ const STACK: [&str; 67] = [
     "Allow",
     "Allow-Events",
     "Call-ID",
-    "Call-Info",
     "Contact",
     "Content-Disposition",
     "Content-Encoding",
@@ -92,6 +91,14 @@ const COMPACT: &[u8] = b"abcdefijklmnorstuvxy";
 
 /// Names that identify something without ending in `-ID`.
 const IDS: [&str; 3] = ["x-inin-cnv", "X-Context-URL", "X-ZOOM-Call-SID"];
+
+/// Headers whose values are lists: several lines of one message are one value (RFC 3261 §7.3.1). Half of such a value would
+/// be a wrong one.
+const LISTS: [&str; 2] = ["User-to-User", "Call-Info"];
+
+pub(super) fn is_list(name: &str) -> bool {
+    LISTS.iter().any(|list| list.eq_ignore_ascii_case(name))
+}
 
 pub(super) fn is_secret(name: &str) -> bool {
     SECRET.iter().any(|secret| secret.eq_ignore_ascii_case(name))

@@ -25,6 +25,11 @@ impl UserToUser {
         Self { data: data.freeze(), params: Params::default().with("encoding", Some(b"hex")) }
     }
 
+    /// Text as it is, quoted: what far ends read that know no hex (`encoding=ascii`, which RFC 7433 §4.1 leaves to be defined).
+    pub fn ascii(text: &[u8]) -> Self {
+        Self { data: scan::quote(text), params: Params::default().with("encoding", Some(b"ascii")) }
+    }
+
     /// Reads the values of one header line.
     ///
     /// # Errors
@@ -98,6 +103,16 @@ mod tests {
         let every: Vec<u8> = (0..=255).collect();
         let written = UserToUser::hex(&every).to_bytes();
         assert_eq!(UserToUser::parse_list(&written).unwrap()[0].octets(), every);
+    }
+
+    #[test]
+    fn text_of_the_encoding_ascii_is_not_taken_for_hex() {
+        assert_eq!(UserToUser::ascii(b"order \"48\"").to_bytes(), "\"order \\\"48\\\"\";encoding=ascii");
+        for text in [&b"4865"[..], b"order \"48\"; now, please"] {
+            let written = UserToUser::ascii(text).to_bytes();
+            assert_eq!(UserToUser::parse_list(&written).unwrap()[0].octets(), text);
+        }
+        assert_eq!(parse("4865;encoding=ascii;purpose=isdn-uui").octets(), "4865");
     }
 
     #[test]
