@@ -29,7 +29,7 @@ pub const REFUSALS_WITHIN: Duration = Duration::from_secs(10);
 pub const BAN: Duration = Duration::from_secs(300);
 /// Addresses whose refusals are remembered, some 100 bytes each; beyond it the oldest is forgotten, its ban with it.
 pub const OFFENDERS_MAX: usize = 10_000;
-/// Most P-Asserted-Identity headers that are passed on: a SIP and a tel URI (RFC 3325 §9.1).
+/// Most P-Asserted-Identity headers that are passed on: a SIP and a tel URI (RFC 3325 §9.1). As many of Resource-Priority.
 pub const ASSERTED_MAX: usize = 2;
 /// Longest of them, and longest Privacy, in bytes: a display name and a URI.
 pub const ASSERTED_BYTES_MAX: usize = 512;

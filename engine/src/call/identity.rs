@@ -1,4 +1,5 @@
-//! Who the caller is said to be, by whom that may be said, and to whom it may be told (RFC 3325, RFC 3323).
+//! Who the caller is said to be and how urgent the call, by whom that may be said, and to whom it may be told (RFC 3325,
+//! RFC 3323, RFC 4412).
 //!
 //! An identity is asserted by a peer that we trust, and passed to peers that we trust, and to nobody else: whatever anybody
 //! else asserts is not believed, and what a caller merely prefers (P-Preferred-Identity) asserts nothing. Leaves out
@@ -15,6 +16,8 @@ use crate::limits::{ASSERTED_BYTES_MAX, ASSERTED_MAX};
 pub(crate) struct Identity {
     /// Values of P-Asserted-Identity as they came, of a trusted peer.
     asserted: Vec<Bytes>,
+    /// Values of Resource-Priority, likewise.
+    priority: Vec<Bytes>,
     /// The caller's Privacy, as it came.
     privacy: Option<Bytes>,
 }
@@ -31,7 +34,8 @@ impl Identity {
                 .filter(|value| value.len() <= ASSERTED_BYTES_MAX)
         };
         let asserted = values("P-Asserted-Identity").filter(|_| trusted).take(ASSERTED_MAX).collect();
-        Self { asserted, privacy: values("Privacy").next() }
+        let priority = values("Resource-Priority").filter(|_| trusted).take(ASSERTED_MAX).collect();
+        Self { asserted, priority, privacy: values("Privacy").next() }
     }
 
     /// What the INVITE to a peer has of it. A peer that is not trusted gets nothing, so that `Privacy: id` (RFC 3325 §7) is
@@ -39,7 +43,8 @@ impl Identity {
     pub(super) fn headers(&self, trusted: bool) -> Vec<Header> {
         let asserted = self.asserted.iter().map(|value| ("P-Asserted-Identity".to_owned(), value.clone()));
         let privacy = self.privacy.iter().map(|value| ("Privacy".to_owned(), value.clone()));
-        if trusted { asserted.chain(privacy).collect() } else { Vec::new() }
+        let priority = self.priority.iter().map(|value| ("Resource-Priority".to_owned(), value.clone()));
+        if trusted { asserted.chain(priority).chain(privacy).collect() } else { Vec::new() }
     }
 
     /// Whether the caller's name and address are to be kept from a peer that is not trusted (RFC 3323 §4.2: `user`; `id`
@@ -64,6 +69,7 @@ mod tests {
             header("p-asserted-identity", "\"Ann\" <sip:+4420@carrier.example>, <tel:+4420>"),
             header("P-Preferred-Identity", "<sip:queen@palace.example>"),
             header("Privacy", "id"),
+            header("Resource-Priority", "esnet.1"),
         ]
     }
 
@@ -73,7 +79,7 @@ mod tests {
             let told = Identity::read(&headers(), from).headers(to);
             told.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
         };
-        assert_eq!(names(true, true), ["P-Asserted-Identity", "Privacy"]);
+        assert_eq!(names(true, true), ["P-Asserted-Identity", "Resource-Priority", "Privacy"]);
         assert_eq!(names(false, true), ["Privacy"], "whatever it asserts, and prefers");
         assert!(names(true, false).is_empty() && names(false, false).is_empty());
     }

@@ -12,6 +12,7 @@ use baton_signaling::auth::Credentials;
 use baton_signaling::message::{Field, Request};
 
 use super::guard::{Challenge, Denied, Guard, GuardCounts, Unknown};
+use super::priority::is_emergency;
 
 /// From whom calls are taken, and how many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct AdmissionPeer {
     pub calls: Option<usize>,
     /// Its new calls in a second, if limited.
     pub calls_per_second: Option<u32>,
+    /// Its word counts: that a call is an emergency (RFC 7135 §7).
+    pub trusted: bool,
     /// How its challenges to our requests are answered.
     pub credentials: Option<Credentials>,
     /// Its users, who are asked for their password: those who call from its addresses or, if it has none, from anywhere.
@@ -169,16 +172,32 @@ impl Gate {
         }
     }
 
-    /// Lets a call of `source` in, or says why not. Each call let in is to [`Gate::leave`].
+    /// Lets a call of `source` in, or says why not. Each call let in is to [`Gate::leave`]. `full`: there is no time for calls
+    /// but emergencies of trusted peers, for which no limit of calls in a second holds either.
     ///
     /// # Errors
     /// The refusal, or the challenges that the caller is to answer first.
-    pub fn enter(&self, now: Time, source: IpAddr, request: &Request) -> Result<PeerIndex, Denied> {
+    pub fn enter(
+        &self,
+        now: Time,
+        source: IpAddr,
+        request: &Request,
+        full: bool,
+    ) -> Result<PeerIndex, Denied> {
         if self.is_draining() {
             return Err(Refusal::Draining.into());
         }
+        let emergency = is_emergency(request);
+        // Before anything that costs.
+        if full && !emergency {
+            return Err(Refusal::Load.into());
+        }
         let index = self.identify(now, source, request)?;
-        Ok(self.count_in(now, index)?)
+        let first = emergency && self.settings.peers[index].trusted;
+        if full && !first {
+            return Err(Refusal::Load.into());
+        }
+        Ok(self.count_in(now, index, first)?)
     }
 
     /// Whether a request is to get no answer at all: its sender is nobody's address, it belongs to no dialog, and the
@@ -238,7 +257,8 @@ impl Gate {
         self.guard().counts(now)
     }
 
-    fn count_in(&self, now: Time, index: usize) -> Result<PeerIndex, Refusal> {
+    /// `first`: however many come in this second.
+    fn count_in(&self, now: Time, index: usize, first: bool) -> Result<PeerIndex, Refusal> {
         let (peer, (active, rate)) = (&self.settings.peers[index], &self.peers[index]);
         // The peer's own limits first: a call they refuse must not use up the node's.
         if peer.calls.is_some_and(|limit| active.load(Ordering::Relaxed) >= limit) {
@@ -247,10 +267,10 @@ impl Gate {
         if self.active.load(Ordering::Relaxed) >= self.settings.calls {
             return Err(Refusal::Calls);
         }
-        if peer.calls_per_second.is_some_and(|limit| !rate.take(now, limit)) {
+        if peer.calls_per_second.is_some_and(|limit| !rate.take(now, limit)) && !first {
             return Err(Refusal::PeerRate);
         }
-        if !self.rate.take(now, self.settings.calls_per_second) {
+        if !self.rate.take(now, self.settings.calls_per_second) && !first {
             return Err(Refusal::Rate);
         }
         active.fetch_add(1, Ordering::Relaxed);
@@ -329,7 +349,12 @@ mod tests {
     }
 
     fn enter(gate: &Gate, now: Time, source: IpAddr) -> Result<PeerIndex, Denied> {
-        gate.enter(now, source, &Request::new(Method::Invite, "sip:x"))
+        gate.enter(now, source, &Request::new(Method::Invite, "sip:x"), false)
+    }
+
+    fn emergency(gate: &Gate, source: IpAddr, full: bool) -> Result<PeerIndex, Denied> {
+        let request = Request::new(Method::Invite, "sip:x").with("Resource-Priority", "esnet.1");
+        gate.enter(Time::ZERO, source, &request, full)
     }
 
     const ANN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));
@@ -381,6 +406,22 @@ mod tests {
         assert!(enter(&gate, Time::ZERO, ANN).is_ok());
         assert_eq!(enter(&gate, Time::ZERO, ANN), Err(Refusal::PeerCalls.into()));
         assert!(enter(&gate, Time::ZERO, "127.0.0.2".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn an_emergency_of_a_trusted_peer_comes_in_however_many_others_do() {
+        let trusted = AdmissionPeer { trusted: true, ..peer("ann", "127.0.0.1") };
+        let gate = gate(5, 1, vec![trusted, peer("bob", "127.0.0.2")]);
+        let bob: IpAddr = "127.0.0.2".parse().unwrap();
+        let ordinary = Request::new(Method::Invite, "sip:x");
+        assert_eq!(gate.enter(Time::ZERO, ANN, &ordinary, true), Err(Refusal::Load.into()));
+        assert_eq!(emergency(&gate, bob, true), Err(Refusal::Load.into()), "anybody can say so");
+        assert!(enter(&gate, Time::ZERO, ANN).is_ok());
+        assert_eq!(emergency(&gate, bob, false), Err(Refusal::Rate.into()));
+        for full in [false, true, true, true] {
+            assert!(emergency(&gate, ANN, full).is_ok());
+        }
+        assert_eq!(emergency(&gate, ANN, false), Err(Refusal::Calls.into()), "there is no room at all");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod load;
 mod outbox;
 mod pace;
 mod ports;
+mod priority;
 mod probe;
 mod sessions;
 mod settle;
@@ -36,6 +37,7 @@ pub use io::{Arrival, Datagram, Io, NewCall, OwnerGone};
 pub use outbox::{OUTBOX_PACKETS, Outbox, PACKET_BYTES, Packet};
 pub use pace::Rest;
 pub use ports::{Pair, PortCounts, Ports, REST};
+pub use priority::is_emergency;
 pub use probe::PeerHealth;
 pub use settle::settle;
 pub use stats::{MediaTotals, ShardStats};
@@ -136,6 +138,11 @@ impl Shard {
     /// Which shard of the node.
     pub fn index(&self) -> u16 {
         self.index
+    }
+
+    /// Whether it has no time for new calls but emergencies.
+    pub fn is_full(&self) -> bool {
+        self.load.is_full()
     }
 
     /// Whether it holds no call, no transaction and no dialog.

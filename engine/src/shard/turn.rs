@@ -248,10 +248,7 @@ impl Shard {
         request: Request,
         io: &mut impl Io,
     ) -> Result<(), Denied> {
-        if self.load.is_full() {
-            return Err(Refusal::Load.into());
-        }
-        let peer = self.gate.enter(now, flow.remote.ip(), &request)?;
+        let peer = self.gate.enter(now, flow.remote.ip(), &request, self.load.is_full())?;
         let key = self.calls.next_key(self.index);
         let id = format!("{:016x}{:016x}", self.random.draw(), self.random.draw());
         let seed = self.random.draw();

@@ -1,27 +1,32 @@
 //! The bounded way of SIP messages from the sockets to a shard, and the bell that wakes it.
 //!
-//! A socket's task pushes, the shard pops; neither waits. New calls are refused when the queue is above half, since the
-//! other half belongs to responses, ACK, CANCEL, BYE and requests of living dialogs.
+//! A socket's task pushes, the shard pops; neither waits. What belongs to a living dialog overtakes what does not: calls that
+//! live come before new ones. These are refused while too many wait or the shard has no time, at no cost but an answer; those
+//! that say that they are emergencies (RFC 7135) later than others, and whether they may say so the shard finds out.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use baton_signaling::endpoint::Flow;
-use baton_signaling::message::{Field, Message, Method};
+use baton_signaling::message::{Field, Message, Method, Request};
 use crossbeam::queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::shard::Arrival;
+use crate::shard::{Arrival, is_emergency};
 
-/// Messages that may wait for one shard: a second of 200 new calls with ten messages each.
+/// Messages of living dialogs that may wait for one shard: a second of 200 new calls with ten messages each.
 pub(crate) const INBOX_MESSAGES: usize = 2048;
+
+/// Messages outside any dialog that may wait for one shard. Half of them may be new calls, which at 0.4 ms each wait for less
+/// than T1 (500 ms), after which they would come again; three quarters, with emergencies; the rest is for CANCEL.
+pub(crate) const DOOR_MESSAGES: usize = 1024;
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     /// It waits for the shard.
     Taken,
-    /// It would begin a call and the queue is above half: to be answered with 503.
+    /// It would begin a call for which there is no room, or no time: to be answered with 503.
     Refused,
     /// The queue is full: the message is lost, as on any network, and will be sent again.
     Lost,
@@ -30,7 +35,11 @@ pub(crate) enum Pushed {
 /// The queue of one shard.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    queue: ArrayQueue<(Flow, Arrival)>,
+    /// What belongs to a dialog.
+    living: ArrayQueue<(Flow, Arrival)>,
+    /// What does not. A CANCEL stays behind its INVITE here.
+    door: ArrayQueue<(Flow, Arrival)>,
+    full: AtomicBool,
     bell: Bell,
     refused: AtomicU64,
     lost: AtomicU64,
@@ -40,7 +49,7 @@ pub(crate) struct Inbox {
 /// What an inbox has turned away since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InboxCounts {
-    /// New calls refused above half.
+    /// New calls refused.
     pub(crate) refused: u64,
     /// Messages lost at the end.
     pub(crate) lost: u64,
@@ -55,7 +64,9 @@ impl Inbox {
     /// No more file descriptors.
     pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self {
-            queue: ArrayQueue::new(INBOX_MESSAGES),
+            living: ArrayQueue::new(INBOX_MESSAGES),
+            door: ArrayQueue::new(DOOR_MESSAGES),
+            full: AtomicBool::new(false),
             bell: Bell::new()?,
             refused: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -65,11 +76,13 @@ impl Inbox {
 
     /// Hands a message to the shard and wakes it.
     pub(crate) fn push(&self, flow: Flow, message: Arrival) -> Pushed {
-        if begins_a_call(&message) && self.queue.len() > INBOX_MESSAGES / 2 {
+        let outside = outside_dialogs(&message);
+        if outside.is_some_and(|request| request.method == Method::Invite && !self.takes(request)) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Pushed::Refused;
         }
-        if self.queue.push((flow, message)).is_err() {
+        let queue = if outside.is_some() { &self.door } else { &self.living };
+        if queue.push((flow, message)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return Pushed::Lost;
         }
@@ -77,19 +90,31 @@ impl Inbox {
         Pushed::Taken
     }
 
-    /// The message that waits longest.
+    /// Whether there is room and time for a new call.
+    fn takes(&self, request: &Request) -> bool {
+        let waiting = self.door.len();
+        let ordinary = waiting < DOOR_MESSAGES / 2 && !self.full.load(Ordering::Relaxed);
+        ordinary || waiting < DOOR_MESSAGES / 4 * 3 && is_emergency(request)
+    }
+
+    /// The shard has no time for new calls, or has again.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// The message that is to be dealt with next: of living dialogs the one that waits longest, else of the others.
     pub(crate) fn pop(&self) -> Option<(Flow, Arrival)> {
-        self.queue.pop()
+        self.living.pop().or_else(|| self.door.pop())
     }
 
     /// Whether none waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.living.is_empty() && self.door.is_empty()
     }
 
     /// Whether so many wait that whoever can send later should: a quarter is left for those who cannot.
     pub(crate) fn is_congested(&self) -> bool {
-        self.queue.len() > INBOX_MESSAGES / 4 * 3
+        self.living.len() > INBOX_MESSAGES / 4 * 3 || self.door.len() > DOOR_MESSAGES / 4 * 3
     }
 
     /// The bell that rings when a message has come.
@@ -112,15 +137,12 @@ impl Inbox {
     }
 }
 
-/// An INVITE without a To tag is outside any dialog (RFC 3261 §12.2.2).
-fn begins_a_call(arrival: &Arrival) -> bool {
-    match arrival {
-        Arrival::Message(Message::Request(request)) if request.method == Method::Invite => {
-            let to = request.headers.value(Field::To);
-            !to.is_some_and(|to| to.to_ascii_lowercase().windows(5).any(|part| part == b";tag="))
-        }
-        _ => false,
-    }
+/// The request, if it is one outside any dialog: without a To tag (RFC 3261 §12.2.2).
+fn outside_dialogs(arrival: &Arrival) -> Option<&Request> {
+    let Arrival::Message(Message::Request(request)) = arrival else { return None };
+    let to = request.headers.value(Field::To);
+    let tagged = to.is_some_and(|to| to.windows(5).any(|part| part.eq_ignore_ascii_case(b";tag=")));
+    (!tagged).then_some(request)
 }
 
 /// Wakes a shard from another thread: an eventfd that is written to at most once until it is silenced.
@@ -181,20 +203,66 @@ mod tests {
         Flow { transport: Transport::Udp, local: at, remote: at }
     }
 
+    fn emergency() -> Arrival {
+        match request("INVITE", "<sip:x@y>") {
+            Arrival::Message(Message::Request(request)) => {
+                Arrival::Message(Message::Request(request.with("Resource-Priority", "esnet.0")))
+            }
+            other => other,
+        }
+    }
+
+    fn method((_, arrival): (Flow, Arrival)) -> String {
+        let Arrival::Message(Message::Request(request)) = arrival else { panic!("only requests came") };
+        String::from_utf8_lossy(request.method.as_bytes()).into_owned()
+    }
+
     #[test]
-    fn above_half_new_calls_are_refused_and_all_else_is_taken() {
+    fn new_calls_are_refused_first_then_emergencies_and_all_else_is_taken() {
         let inbox = Inbox::new().unwrap();
-        while inbox.queue.len() <= INBOX_MESSAGES / 2 {
+        for _ in 0..DOOR_MESSAGES / 2 {
             assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>")), Pushed::Taken);
         }
         assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>")), Pushed::Refused);
+        while inbox.door.len() < DOOR_MESSAGES / 4 * 3 {
+            assert_eq!(inbox.push(flow(), emergency()), Pushed::Taken);
+        }
+        assert_eq!(inbox.push(flow(), emergency()), Pushed::Refused);
         assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>;tag=2")), Pushed::Taken);
-        while inbox.queue.len() < INBOX_MESSAGES {
-            assert_eq!(inbox.push(flow(), request("BYE", "<sip:x@y>;tag=2")), Pushed::Taken);
+        assert_eq!(inbox.push(flow(), request("CANCEL", "<sip:x@y>")), Pushed::Taken);
+        while inbox.living.len() < INBOX_MESSAGES {
+            assert_eq!(inbox.push(flow(), request("BYE", "<sip:x@y>;TAG=2")), Pushed::Taken);
         }
         assert_eq!(inbox.push(flow(), request("BYE", "<sip:x@y>;tag=2")), Pushed::Lost);
         inbox.unreadable();
-        assert_eq!(inbox.counts(), InboxCounts { refused: 1, lost: 1, unreadable: 1 });
+        assert_eq!(inbox.counts(), InboxCounts { refused: 2, lost: 1, unreadable: 1 });
+    }
+
+    #[test]
+    fn living_dialogs_come_before_new_calls_and_a_cancel_after_its_invite() {
+        let inbox = Inbox::new().unwrap();
+        for (name, to) in [
+            ("INVITE", "<sip:x@y>"),
+            ("CANCEL", "<sip:x@y>"),
+            ("BYE", "<sip:x@y>;tag=2"),
+            ("ACK", "<sip:x@y>;tag=2"),
+        ] {
+            inbox.push(flow(), request(name, to));
+        }
+        let order: Vec<String> = std::iter::from_fn(|| inbox.pop()).map(method).collect();
+        assert_eq!(order, ["BYE", "ACK", "INVITE", "CANCEL"]);
+        assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn a_shard_without_time_takes_emergencies_alone() {
+        let inbox = Inbox::new().unwrap();
+        inbox.set_full(true);
+        assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>")), Pushed::Refused);
+        assert_eq!(inbox.push(flow(), request("OPTIONS", "<sip:x@y>")), Pushed::Taken);
+        assert_eq!(inbox.push(flow(), emergency()), Pushed::Taken);
+        inbox.set_full(false);
+        assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>")), Pushed::Taken);
     }
 
     #[test]

@@ -9,20 +9,23 @@ use baton_signaling::message::{Message, Request, Response};
 use baton_signaling::route::shard_of;
 use bytes::Bytes;
 
+use super::clock::Clock;
 use super::inbox::{Inbox, Pushed};
-use crate::shard::Arrival;
+use crate::shard::{Arrival, Gate};
 
-/// The inboxes of all shards, and the key by which a Call-ID finds its own.
+/// The inboxes of all shards, the key by which a Call-ID finds its own, and the door.
 #[derive(Clone, Debug)]
 pub(crate) struct Intake {
     inboxes: Arc<[Arc<Inbox>]>,
     key: [u64; 2],
+    gate: Arc<Gate>,
+    clock: Clock,
 }
 
 impl Intake {
-    /// The way to these inboxes.
-    pub(crate) fn new(inboxes: Arc<[Arc<Inbox>]>, key: [u64; 2]) -> Self {
-        Self { inboxes, key }
+    /// The way to these inboxes. The gate says who is to get no answer, not even a refusal.
+    pub(crate) fn new(inboxes: Arc<[Arc<Inbox>]>, key: [u64; 2], (gate, clock): (Arc<Gate>, Clock)) -> Self {
+        Self { inboxes, key, gate, clock }
     }
 
     /// Takes the octets of a message. What comes back has to be sent back at once: the answer to a new call that finds no
@@ -64,7 +67,9 @@ impl Intake {
             Message::Response(_) => None,
         };
         let refused = inbox.push(flow, Arrival::Message(message)) == Pushed::Refused;
-        refusal.filter(|_| refused).map(|request| unavailable(&request))
+        let request = refusal.filter(|_| refused)?;
+        let ignored = self.gate.ignores(self.clock.now(), flow.remote.ip(), Some(&request));
+        (!ignored).then(|| unavailable(&request))
     }
 }
 

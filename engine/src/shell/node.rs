@@ -158,7 +158,7 @@ impl Node {
         let inboxes = node.start_shards(&parts).await?;
         node.introduce(&parts.shared);
         let readers = Arbiter::new();
-        let intake = Intake::new(inboxes, route_key);
+        let intake = Intake::new(inboxes, route_key, (node.gate.clone(), clock));
         readers.spawn_fn(move || {
             sip.readers(&intake).into_iter().for_each(|reader| drop(actix::spawn(reader)));
             streams.serve(listening, &intake);

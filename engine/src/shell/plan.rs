@@ -209,6 +209,7 @@ fn admission(settings: &Settings) -> AdmissionSettings {
         from: peer.from.iter().map(network).collect(),
         calls: peer.calls.and_then(|calls| usize::try_from(calls).ok()),
         calls_per_second: peer.calls_per_second,
+        trusted: peer.trusted,
         credentials: peer.auth.as_ref().map(credentials),
         challenge: peer.challenge.as_ref().map(challenge),
     };

@@ -96,6 +96,11 @@ impl World {
         self.poller.look(&mut self.ready)
     }
 
+    /// New calls are refused before they cost anything, or no longer.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.inbox.set_full(full);
+    }
+
     /// The port of the next socket that has something. What came in a burst is taken in one turn: packets that are left for
     /// the next would seem to have come later than they have.
     fn next_port(&mut self) -> Option<u16> {

@@ -105,6 +105,7 @@ impl ShardCell {
         }
         if core.shard.work_due() <= now {
             core.shard.handle_work(now, thread_work());
+            core.world.set_full(core.shard.is_full());
         }
         while let Some(key) = self.orphans.borrow_mut().pop() {
             core.world.forget(key);

@@ -210,6 +210,8 @@ mod tests {
 
     use super::*;
     use crate::shard::Arrival;
+    use crate::shard::{AdmissionSettings, Gate};
+    use crate::shell::clock::Clock;
     use crate::shell::inbox::Inbox;
     use crate::shell::limits::CONNECTION_QUEUE;
 
@@ -232,7 +234,8 @@ mod tests {
         let (out, mut queue) = mpsc::channel(CONNECTION_QUEUE);
         let at = ([127, 0, 0, 1], 5060).into();
         let flow = Flow { transport: Transport::Tcp, local: at, remote: at };
-        let intake = Intake::new([inbox.clone()].into(), [1, 2]);
+        let gate = Gate::new(AdmissionSettings::default(), [1; 32]);
+        let intake = Intake::new([inbox.clone()].into(), [1, 2], (gate.into(), Clock::start()));
         let connection = Connection { flow, ours, intake, out: out.downgrade() };
         let over = tokio::spawn(async move { connection.run(near, &mut queue).await });
         Far { wire, inbox, out, over, since: Instant::now() }
