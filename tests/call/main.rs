@@ -11,6 +11,7 @@ mod bye_handoff;
 mod caller_gone;
 mod crowd;
 mod digest;
+mod early_media;
 mod escape;
 mod hold;
 mod identity;

@@ -6,6 +6,7 @@ mod alarms;
 mod bandwidth;
 mod digits;
 mod driver;
+mod early;
 mod ends;
 mod handoffs;
 mod offers;

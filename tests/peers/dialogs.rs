@@ -15,6 +15,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("a_caller_that_offers_nothing_gets_an_offer", caller_offers_late),
     ("a_second_phone_that_answers_is_thanked_and_let_go", ai_forks),
     ("a_second_phone_of_a_person_is_thanked_and_let_go", person_forks),
+    ("a_caller_hears_the_ai_before_its_answer_and_after_it", caller_hears_early),
+    ("both_sides_offer_anew_before_the_answer", both_renew_early),
+    ("a_person_is_heard_before_the_answer_where_the_peer_says_so", person_sounds_early),
 ];
 
 /// Half of the least interval there is (RFC 4028 §4), and some time to be heard after it.
@@ -100,6 +103,45 @@ fn person_forks(bench: &mut Bench) {
     let mut caller = bench.caller("caller_leaves", &["-d", "5500"]);
     bench.talk(&caller, &ann);
     bench.logged(&ann, "let go", SOON);
+    bench.talk(&caller, &ann);
+    bench.assert_no_gap(&caller, None);
+    caller.sipp.wait_for_success(SOON);
+    ann.sipp.wait_for_success(SOON);
+}
+
+fn caller_hears_early(bench: &mut Bench) {
+    let mut ai = bench.party("ai", "peer_sounds_early", &["-d", "2500"]);
+    let mut caller = bench.caller("caller_hears_early", &["-d", "2000"]);
+    bench.talk(&caller, &ai);
+    assert!(!caller.sipp.log().iter().any(|line| line.starts_with("answered")), "that was early");
+    bench.logged(&caller, "answered same=true", SOON);
+    bench.talk(&caller, &ai);
+    bench.assert_no_gap(&caller, None);
+    caller.sipp.wait_for_success(SOON);
+    ai.sipp.wait_for_success(SOON);
+}
+
+fn both_renew_early(bench: &mut Bench) {
+    let mut ai = bench.party("ai", "peer_renews_early", &["-d", "2500"]);
+    let mut caller = bench.caller("caller_renews_early", &["-d", "2000"]);
+    bench.logged(&ai, "renewed", SOON);
+    bench.logged(&caller, "renewed", SOON);
+    bench.talk(&caller, &ai);
+    bench.logged(&caller, "answered", SOON);
+    bench.talk(&caller, &ai);
+    bench.assert_no_gap(&caller, None);
+    caller.sipp.wait_for_success(SOON);
+    ai.sipp.wait_for_success(SOON);
+}
+
+fn person_sounds_early(bench: &mut Bench) {
+    let snapcall = "name = \"snapcall\"\n";
+    bench.restart(|settings| settings.replace(snapcall, &format!("{snapcall}early_media = \"play\"\n")));
+    let _ai = bench.party("ai", "refuses_503", &[]);
+    let mut ann = bench.party("ann", "peer_sounds_early", &["-d", "2000"]);
+    let mut caller = bench.caller("caller_leaves", &["-d", "5500"]);
+    bench.talk(&caller, &ann);
+    bench.logged(&ann, "answered", SOON);
     bench.talk(&caller, &ann);
     bench.assert_no_gap(&caller, None);
     caller.sipp.wait_for_success(SOON);

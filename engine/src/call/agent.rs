@@ -58,7 +58,10 @@ impl Call {
     pub(super) fn agent_event(&mut self, now: Time, id: LegId, event: SipEvent) {
         let ringing = self.stage == (Stage::RingingAgent { agent: id });
         match event {
-            SipEvent::Progress { status, .. } if ringing => self.agent_rings(now, id, status),
+            SipEvent::Progress { status, sdp } if ringing => {
+                self.agent_rings(now, id, status);
+                self.described_early(now, id, sdp.as_deref());
+            }
             SipEvent::Answered { sdp, .. } if ringing => self.agent_answered(now, id, sdp.as_deref()),
             SipEvent::Refused { failure, headers } if ringing => {
                 match self.redirected(id, failure, &headers) {
@@ -99,7 +102,7 @@ impl Call {
     }
 
     fn agent_answered(&mut self, now: Time, id: LegId, sdp: Option<&[u8]>) {
-        let Some(media) = self.read_answer_on(id, sdp) else {
+        let Some(media) = self.agreed_on(id, sdp) else {
             return self.agent_unusable(now, id);
         };
         self.timers.stop(Timer::Ring);

@@ -70,6 +70,8 @@ pub struct Call {
 
     /// The caller's offer, until it is answered.
     pub(super) caller_offer: Option<Description>,
+    /// The answer that the caller has had in a 183; its 200 repeats it.
+    pub(super) early_answer: Option<Description>,
     /// The codec chosen for the caller, once and for all.
     pub(super) caller_codec: Option<String>,
     /// What the caller said of the Opus it takes, if that is its codec.
@@ -152,7 +154,12 @@ pub(crate) enum Stay {
 pub(crate) enum Feed {
     Nothing,
     Bridge(LegId),
-    Park { tail: Option<LegId>, hold: Prompt },
+    /// A leg that has not been answered.
+    Preview(LegId),
+    Park {
+        tail: Option<LegId>,
+        hold: Prompt,
+    },
     Join(LegId),
     Announce(Prompt),
 }
@@ -206,6 +213,7 @@ impl Call {
             segments: Segments::default(),
             context: Context::default(),
             caller_offer: None,
+            early_answer: None,
             caller_codec: None,
             caller_opus: OpusFormat::default(),
             answer_wanted: false,
@@ -407,6 +415,7 @@ impl Call {
         let order = match self.feed {
             Feed::Nothing => return,
             Feed::Bridge(with) => Order::Bridge { with },
+            Feed::Preview(with) => Order::Preview { with },
             Feed::Park { tail, hold } => Order::Park { tail, hold },
             Feed::Join(agent) => Order::Join { agent, tail_ms: self.settings.timers.ai_tail_ms },
             Feed::Announce(prompt) => Order::Announce { prompt },

@@ -98,7 +98,7 @@ impl Call {
         self.caller_codec = Some(payload.encoding);
     }
 
-    fn refuse_offer(&mut self, now: Time, refusal: Refusal) {
+    pub(super) fn refuse_offer(&mut self, now: Time, refusal: Refusal) {
         self.counters.sdp_failures += 1;
         self.warning = Some(warning(refusal, &self.settings.from_host));
         let reason = match refusal {
@@ -111,7 +111,11 @@ impl Call {
 
     pub(super) fn refresh_ringing(&mut self, now: Time) {
         if self.caller().state == LegState::Ringing {
-            self.act(Action::Progress(LegId::CALLER, 180));
+            // A caller that hears something goes on hearing it: a 180 would have it ring by itself again.
+            self.act(match self.early_answer.clone() {
+                Some(answer) => Action::Early(LegId::CALLER, answer),
+                None => Action::Progress(LegId::CALLER, 180),
+            });
             self.timers.set(Timer::Refresh, now + REFRESH);
         }
     }
@@ -121,6 +125,9 @@ impl Call {
         self.answer_wanted = true;
         if self.caller().state != LegState::Ringing {
             return;
+        }
+        if let Some(answer) = self.early_answer.take() {
+            return self.send_answer(now, answer.0);
         }
         let Some(ours) = self.capabilities_of(LegId::CALLER) else { return };
         match self.caller_offer.take() {
@@ -149,6 +156,7 @@ impl Call {
     }
 
     pub(super) fn caller_has_port(&mut self, now: Time) {
+        self.describe_to_caller(now);
         if self.answer_wanted {
             self.answer_caller(now);
         }

@@ -89,9 +89,10 @@ impl Call {
             _ => None,
         };
         match (event, dialing) {
-            (SipEvent::Progress { status, .. }, Some(_)) => {
+            (SipEvent::Progress { status, sdp }, Some(_)) => {
                 self.timers.stop(Timer::AiProvisional);
                 self.progressed(now, id, status);
+                self.described_early(now, id, sdp.as_deref());
             }
             (SipEvent::Answered { sdp, headers }, Some(address)) => {
                 self.merge_context(Source::Answer, &headers);
@@ -120,7 +121,7 @@ impl Call {
     }
 
     fn ai_answered(&mut self, now: Time, id: LegId, address: usize, sdp: Option<&[u8]>) {
-        let Some(media) = self.read_answer_on(id, sdp) else {
+        let Some(media) = self.agreed_on(id, sdp) else {
             self.mark_up(now, id);
             self.end_leg(now, id, Farewell::Say, LegEnd::WeHungUp);
             return self.ai_failed(now, address, Verdict { reason: EndReason::AiRefused, next: false });

@@ -6,14 +6,17 @@ use baton_signaling::sdp::{Description, Negotiated};
 
 use crate::call::call::Call;
 use crate::call::caller::warning;
-use crate::call::{Action, Moment, RequestKey};
+use crate::call::{Action, LegState, Moment, RequestKey};
 use crate::key::LegId;
 use crate::media::Order;
 
 impl Call {
     /// re-INVITE or UPDATE.
     pub(super) fn offered(&mut self, now: Time, id: LegId, request: RequestKey, sdp: Option<Description>) {
-        let ready = self.leg(id).is_some_and(|leg| leg.is_up() && !leg.awaits_answer);
+        // Before the answer the endpoint lets only those through that may come then (RFC 3311 §5.1).
+        let ready = self
+            .leg(id)
+            .is_some_and(|leg| matches!(leg.state, LegState::Up | LegState::Ringing) && !leg.awaits_answer);
         let Some(ours) = self.capabilities_of(id).filter(|_| ready) else {
             // RFC 3261 §14.2, RFC 3311 §5.2: another offer is still open.
             return self.respond(id, request, 491, None, Vec::new());
@@ -71,7 +74,8 @@ impl Call {
         if id == LegId::CALLER {
             self.caller_speaks(media.payload.clone());
         }
-        let Some(leg) = self.leg_mut(id) else { return };
+        // Not answered yet, and not heard: what stands is taken up with the answer.
+        let Some(leg) = self.leg_mut(id).filter(|leg| leg.config.is_some()) else { return };
         let (before, after) = (leg.held, !config.send);
         leg.held = after;
         if leg.config.as_ref() != Some(&config) {

@@ -184,6 +184,8 @@ pub enum Action {
     Dial(LegId, Dial),
     /// Send a provisional response to the caller's INVITE.
     Progress(LegId, u16),
+    /// Answer the offer of the caller's INVITE in a 183: what it is to hear before the call is answered.
+    Early(LegId, Description),
     /// Answer the caller's INVITE with 200.
     Answer {
         /// The caller's leg.

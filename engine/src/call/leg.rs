@@ -336,6 +336,13 @@ impl Call {
         Some(self.leg_mut(id)?.session.offer(&ours).into())
     }
 
+    /// What a leg whose INVITE was answered has agreed on: the answer or, where there is none, what an early offer of
+    /// theirs has put in its place.
+    pub(super) fn agreed_on(&mut self, id: LegId, sdp: Option<&[u8]>) -> Option<Negotiated> {
+        let current = self.leg(id).and_then(|leg| leg.session.current().cloned());
+        if sdp.is_none() && current.is_some() { current } else { self.read_answer_on(id, sdp) }
+    }
+
     /// Reads the answer to our offer on a leg.
     pub(super) fn read_answer_on(&mut self, id: LegId, sdp: Option<&[u8]>) -> Option<Negotiated> {
         let media = sdp.and_then(|sdp| self.leg_mut(id)?.session.read_answer(sdp).ok());
@@ -347,12 +354,20 @@ impl Call {
 
     /// A leg has been answered and is opened for media.
     pub(super) fn open_leg(&mut self, now: Time, id: LegId, media: &Negotiated) {
+        self.mark_up(now, id);
+        self.open_media(id, media);
+    }
+
+    /// Opens a leg for media, or tells its session what has changed since it was heard early.
+    pub(super) fn open_media(&mut self, id: LegId, media: &Negotiated) {
         let config = self.config_of(id, media);
         let Some(leg) = self.leg_mut(id) else { return };
         leg.held = !config.send;
-        leg.config = Some(config.clone());
-        self.mark_up(now, id);
-        self.act(Action::Media(Order::Open { leg: id, config }));
+        match leg.config.replace(config.clone()) {
+            None => self.act(Action::Media(Order::Open { leg: id, config })),
+            Some(before) if before != config => self.act(Action::Media(Order::Update { leg: id, config })),
+            Some(_) => {}
+        }
     }
 
     pub(super) fn mark_up(&mut self, now: Time, id: LegId) {
@@ -367,6 +382,7 @@ impl Call {
     /// A leg of the AI or of a person is over: its media closed, its port given back, its agent freed.
     pub(super) fn end_leg(&mut self, now: Time, id: LegId, farewell: Farewell, cause: LegEnd) {
         let words = self.last_words();
+        self.preview_over(id);
         let Some(leg) = self.leg_mut(id).filter(|leg| leg.is_live()) else { return };
         let (was, port, open) = (leg.state, leg.port, leg.config.is_some());
         let talking = leg.offer.take_if(|_| was == LegState::Up);

@@ -11,6 +11,7 @@ mod carried;
 mod context;
 mod counters;
 mod digits;
+mod early;
 mod end_reason;
 mod flow;
 mod handoff;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::call::Header;
 use crate::media::{Dtmf, JitterMs, Prompt, Repair};
-use crate::settings::{ContextRules, DtmfRule};
+use crate::settings::{ContextRules, DtmfRule, EarlyMedia};
 
 /// What all calls of a node share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +105,8 @@ pub struct CallPeer {
     pub dtmf: DtmfRule,
     /// Whether its legs are to be secured.
     pub srtp: SrtpPolicy,
+    /// Whether the caller hears what its legs send before they are answered.
+    pub early_media: EarlyMedia,
     /// The session timer asked for, in seconds (RFC 4028); 0: none.
     pub session_expires: u32,
     /// Where a call was before is not told to it (RFC 7044, RFC 5806).

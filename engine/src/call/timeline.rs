@@ -58,6 +58,8 @@ pub enum Moment {
     AgentHeard { leg: LegId },
     /// The caller now hears hold audio.
     HoldHeard,
+    /// The caller is to hear what this leg sends before it is answered.
+    EarlyMedia { leg: LegId },
     /// An announcement begins.
     Announcement,
     /// A digit was pressed; which one is not kept, and shown as `*`.

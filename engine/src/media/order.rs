@@ -160,6 +160,11 @@ pub enum Order {
         /// The leg that stands behind the caller.
         with: LegId,
     },
+    /// As [`Order::Bridge`], with a leg that has not been answered: the part of the call that is under way goes on.
+    Preview {
+        /// The leg that is heard early.
+        with: LegId,
+    },
     /// A handoff has begun: the caller hears the rest of what `tail` is saying, then `hold`; `tail` (if it lives)
     /// is sent silence frames and RTCP.
     Park {

@@ -292,7 +292,7 @@ impl Session {
             }
             Order::Update { leg, config } => self.update(now, leg, config),
             Order::Close { leg } => self.close(now, leg, out),
-            Order::Bridge { with } => {
+            Order::Bridge { with } | Order::Preview { with } => {
                 self.feed(now, &[LegId::CALLER, with]);
                 self.scene.bridge(with);
             }

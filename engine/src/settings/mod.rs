@@ -23,7 +23,7 @@ use std::path::Path;
 pub use auth::{Auth, Challenge};
 pub use flow::{Answer, Budget, ContextRules, Flow, Handoff, OnAiFailure};
 pub use node::{Http, Limits, Listen, Media, Ports, Sip, Timers, Unknown};
-pub use peer::{DtmfRule, JitterMs, Peer, Repair, Srtp};
+pub use peer::{DtmfRule, EarlyMedia, JitterMs, Peer, Repair, Srtp};
 pub use queue::{Agent, AgentIndex, Queue};
 pub use report::{Report, report};
 pub use value::{Network, Secret, Sound};

@@ -44,6 +44,9 @@ pub struct Peer {
     /// `history`: whether History-Info (RFC 7044) and Diversion (RFC 5806) of its legs tell where a call was before: that the
     /// AI came first, and what the caller's INVITE said. Default true.
     pub history: bool,
+    /// `early_media`: whether a caller hears what its legs send before they are answered: `"auto"` (default: while nobody
+    /// has answered), `"play"`, `"ignore"`.
+    pub early_media: EarlyMedia,
     /// `dtmf`: how digits travel to and from it: `"auto"` (default), `"rfc4733"`, `"info"`, `"inband"`.
     pub dtmf: DtmfRule,
     /// `auth`: how we answer its challenges (RFC 7616), as `{ username = "baton", password = "${PASSWORD}" }`. Default: not
@@ -55,6 +58,18 @@ pub struct Peer {
     /// `trusted`: it may say who calls by P-Asserted-Identity, and is told what others of whom that holds say (RFC 3325).
     /// Default false.
     pub trusted: bool,
+}
+
+/// Whether a caller hears what a leg sends before it is answered (RFC 3960).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EarlyMedia {
+    /// As long as nobody has answered: later it would take the place of hold audio.
+    #[default]
+    Auto,
+    /// Always.
+    Play,
+    /// Never.
+    Ignore,
 }
 
 /// How digits travel to and from a peer. Whatever the rule, a telephone-event that was agreed and an INFO that came are
@@ -155,6 +170,7 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
         refer_to: read_refer_to(table),
         session_expires: read_session_expires(table),
         history: table.boolean("history", true),
+        early_media: read_early_media(table),
         dtmf: read_dtmf(table),
         auth: auth::read_auth(table),
         challenge: auth::read_challenge(table),
@@ -220,6 +236,11 @@ fn read_headers(table: &Table<'_>) -> Vec<(String, Secret)> {
 fn read_repair(table: &Table<'_>) -> Repair {
     let words = [("auto", Repair::Auto), ("never", Repair::Never), ("always", Repair::Always)];
     table.choice("repair", &words).map_or(Repair::Auto, |found| found.value)
+}
+
+fn read_early_media(table: &Table<'_>) -> EarlyMedia {
+    let words = [("auto", EarlyMedia::Auto), ("play", EarlyMedia::Play), ("ignore", EarlyMedia::Ignore)];
+    table.choice("early_media", &words).map(|found| found.value).unwrap_or_default()
 }
 
 fn read_dtmf(table: &Table<'_>) -> DtmfRule {

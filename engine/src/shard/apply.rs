@@ -61,6 +61,11 @@ impl Shard {
                     self.endpoint.progress(now, sip, status, Headers::default(), none());
                 }
             }
+            Action::Early(leg, sdp) => {
+                if let Some(sip) = self.calls.dialog(key, leg) {
+                    self.endpoint.progress(now, sip, 183, Headers::default(), sdp.0);
+                }
+            }
             Action::Answer { leg, sdp, headers } => {
                 if let Some(sip) = self.calls.dialog(key, leg) {
                     self.endpoint.answer(now, sip, headers_from(headers), sdp.0);

@@ -294,6 +294,7 @@ fn call_peer(peer: &settings::Peer) -> CallPeer {
         dtmf: peer.dtmf,
         session_expires: peer.session_expires,
         history_hidden: !peer.history,
+        early_media: peer.early_media,
         srtp: match peer.srtp {
             settings::Srtp::Off => SrtpPolicy::Off,
             settings::Srtp::Optional => SrtpPolicy::Optional,

@@ -1,5 +1,7 @@
 //! Calls that come in: the INVITE's answer, its ACK and its CANCEL (RFC 3261 §9.2, §13.3).
 
+use bytes::Bytes;
+
 use super::answering::Reply;
 use super::leg::{LegState, Phase, Unacked};
 use super::receiving::unavailable;
@@ -67,6 +69,12 @@ impl Endpoint {
     pub(super) fn send_answer(&mut self, now: Time, leg: Leg, mut reply: Reply) {
         let Some((id, tag)) = self.ringing(leg) else { return self.counters.commands_ignored += 1 };
         if let Some(state) = self.legs.get_mut(&leg) {
+            let Some(held) = state.reliable.hold_back(reply) else { return };
+            reply = held;
+            if state.reliable.is_agreed() {
+                // RFC 6337 §2.2: the answer has been given, and acknowledged.
+                reply.body = Bytes::new();
+            }
             state.phase = Phase::Up;
             state.reliable.stop();
             state.timer.wish(take_wish(&mut reply.headers));

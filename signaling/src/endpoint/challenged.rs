@@ -71,7 +71,7 @@ impl Endpoint {
         let before = request.headers.cseq().map_or(0, |cseq| cseq.number);
         let tag = request.headers.to().ok().and_then(|to| to.tag()).unwrap_or_default();
         let dialog = match purpose {
-            Purpose::Prack(_) => state.early_of(&tag),
+            Purpose::Prack(_) => state.early_of(&tag).map(|early| &mut early.dialog),
             _ => state.dialog.as_mut(),
         };
         let number = dialog.map_or(before + 1, crate::dialog::Dialog::next_cseq);

@@ -176,7 +176,7 @@ pub enum Event {
     NotAcked { leg: Leg },
     /// BYE; 200 has been sent and the leg is over, but for REFER subscriptions (RFC 5057).
     Bye { leg: Leg, request: Request },
-    /// re-INVITE or UPDATE with its session description; waits for [`super::Endpoint::respond`].
+    /// re-INVITE, UPDATE (in an early dialog, too) or PRACK with its session description; waits for [`super::Endpoint::respond`].
     Offer { leg: Leg, key: RequestKey, request: Request },
     /// REFER; waits for [`super::Endpoint::respond`]. A 2xx opens its subscription, told by [`super::Endpoint::notify`].
     Refer { leg: Leg, key: RequestKey, request: Request },

@@ -1,8 +1,8 @@
 //! Provisional responses that are acknowledged (RFC 3262): ours to a caller that requires it, and PRACK to those of
 //! others; and the early dialogs that provisional responses make (RFC 3261 §12.1, several where a proxy forks).
 //!
-//! No provisional response of ours has a description, and every INVITE of ours has the offer; so no PRACK has one
-//! either (RFC 3262 §5).
+//! An early dialog may be offered another session once the first offer has its answer in an acknowledged response
+//! (RFC 3311 §5.1, RFC 3262 §5); every INVITE of ours has the offer, and no PRACK of ours has one.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::answering::Reply;
 use super::leg::{LegState, Phase};
 use super::table::Purpose;
+use super::within::Kind;
 use super::{Endpoint, Event, Failure, Flow, Leg};
 use crate::dialog::Dialog;
 use crate::message::header::RAck;
@@ -30,6 +31,8 @@ pub(super) struct Early {
     rseq: Option<u32>,
     /// The answer to our offer that a reliable one had: its 2xx need not repeat it. Its Content-Type and its text.
     answer: Option<(Bytes, Bytes)>,
+    /// Another offer has been answered since: what its 2xx describes is out of date.
+    renewed: bool,
 }
 
 /// Provisional responses of ours that are acknowledged.
@@ -41,12 +44,18 @@ pub(super) struct Reliable {
     sent: Option<Unacknowledged>,
     /// What waits for that; only the latest counts.
     waiting: Option<Reply>,
+    /// The 2xx that waits for that.
+    answer: Option<Reply>,
+    /// A response that was acknowledged had the answer to their offer.
+    agreed: bool,
 }
 
 #[derive(Debug)]
 struct Unacknowledged {
     wire: Bytes,
     flow: Flow,
+    /// It has a description.
+    describes: bool,
     interval: Duration,
     next: Time,
     end: Time,
@@ -59,7 +68,21 @@ impl Reliable {
 
     /// The INVITE has its final response: nothing is repeated, but a PRACK may still come (§3).
     pub(super) fn stop(&mut self) {
-        (self.sent, self.waiting) = (None, None);
+        (self.sent, self.waiting, self.answer) = (None, None, None);
+    }
+
+    /// Whether the caller's first offer has its answer, so that there may be another (RFC 3311 §5.1).
+    pub(super) fn is_agreed(&self) -> bool {
+        self.agreed
+    }
+
+    /// Keeps a 2xx back that may not leave before the description in a provisional response is acknowledged (§3).
+    pub(super) fn hold_back(&mut self, answer: Reply) -> Option<Reply> {
+        if self.sent.as_ref().is_some_and(|sent| sent.describes) {
+            self.answer = Some(answer);
+            return None;
+        }
+        Some(answer)
     }
 }
 
@@ -93,31 +116,48 @@ impl Endpoint {
         let rseq = last.map_or_else(|| 1 + self.random.below(1 << 30) as u32, |(rseq, _)| rseq + 1);
         reply.headers.push(Field::Require, RELIABLE);
         reply.headers.push(Field::RSeq, rseq.to_string());
+        if last.is_some() && self.legs.get(&leg).is_some_and(|state| state.reliable.agreed) {
+            // §5: the answer has been given; again, it would be an offer.
+            reply.body = Bytes::new();
+        }
+        let describes = !reply.body.is_empty();
         let Some(wire) = self.reply(now, id, tag, reply) else { return };
         if let Some(state) = self.legs.get_mut(&leg) {
             state.reliable.last = Some((rseq, cseq));
             let (interval, next, end) = (T1, now + T1, now + T1_64);
-            state.reliable.sent = Some(Unacknowledged { wire, flow, interval, next, end });
+            state.reliable.sent = Some(Unacknowledged { wire, flow, describes, interval, next, end });
         }
     }
 
-    /// PRACK of a caller: 200 if it is for what was sent last, 481 for anything else (§3).
-    pub(super) fn handle_prack(&mut self, now: Time, id: u64, leg: Leg, request: &Request) {
+    /// PRACK of a caller: 200 if it is for what was sent last, 481 for anything else (§3). An offer in it is the owner's
+    /// to answer, if the first one has its answer (§5).
+    pub(super) fn handle_prack(&mut self, now: Time, id: u64, leg: Leg, cseq: u32, request: Request) {
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let rack = request.headers.rack().filter(|rack| rack.method == Method::Invite);
         let matches = rack.is_some_and(|rack| state.reliable.last == Some((rack.rseq, rack.cseq)));
         if !matches {
             return self.refuse_unknown(now, id);
         }
-        if !request.body.is_empty() {
+        let described = state.reliable.sent.as_ref().is_some_and(|sent| sent.describes);
+        let agreed = state.reliable.agreed || described;
+        if !request.body.is_empty() && !agreed {
             // The offer of the INVITE has no answer yet, so this cannot be one (RFC 6337 §3.2).
             return self.refuse(now, id, Reply::new(488));
         }
+        state.reliable.agreed = agreed;
         state.reliable.sent = None;
-        let waiting = state.reliable.waiting.take();
-        self.refuse(now, id, Reply::new(200));
-        if let (Some(reply), Some((invite, tag))) = (waiting, self.ringing(leg)) {
-            self.send_reliable(now, leg, invite, &tag, reply);
+        let (waiting, answer) = (state.reliable.waiting.take(), state.reliable.answer.take());
+        if request.body.is_empty() {
+            self.refuse(now, id, Reply::new(200));
+        } else if self.awaits_answer(leg) {
+            self.refuse_order(now, id);
+        } else {
+            self.offer(leg, id, cseq, Kind::Prack, request);
+        }
+        match (answer, waiting, self.ringing(leg)) {
+            (Some(answer), ..) => self.send_answer(now, leg, answer),
+            (None, Some(reply), Some((invite, tag))) => self.send_reliable(now, leg, invite, &tag, reply),
+            _ => {}
         }
     }
 
@@ -155,7 +195,7 @@ impl Endpoint {
             None if state.early.len() >= limits::EARLY_DIALOGS => return true,
             None => {
                 let dialog = Dialog::of_response(invite, response, flow);
-                state.early.push(Early { dialog, rseq: None, answer: None });
+                state.early.push(Early { dialog, rseq: None, answer: None, renewed: false });
                 state.early.len() - 1
             }
         };
@@ -181,38 +221,49 @@ impl Endpoint {
     }
 
     /// The dialog of a 2xx goes on where its early dialog was: its requests are counted on (RFC 3261 §12.1.2). A 2xx
-    /// without a description means the one that was acknowledged before.
+    /// without a description means the one that was acknowledged before; after another offer, what stands is no longer that.
     pub(super) fn confirm(&mut self, leg: Leg, dialog: &mut Dialog, response: &mut Response) {
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let at = state.early.iter().position(|early| early.dialog.remote_tag == dialog.remote_tag);
         let Some(early) = at.map(|at| state.early.swap_remove(at)) else { return };
         dialog.go_on_from(&early.dialog);
+        if early.renewed {
+            response.body = Bytes::new();
+            return;
+        }
         if let (true, Some((kind, body))) = (response.body.is_empty(), early.answer) {
             response.headers.set(Field::ContentType, kind);
             response.body = body;
         }
     }
 
-    /// A request of theirs in an early dialog of a call of ours (RFC 3311 §5.2): an UPDATE that offers nothing moves its
-    /// target, OPTIONS is answered; anything else waits for the 2xx, and may come again.
+    /// A request of theirs in an early dialog of a call of ours: an UPDATE that offers nothing moves its target, one that
+    /// does is the owner's to answer, OPTIONS is answered; anything else waits for the 2xx, and may come again.
     pub(super) fn handle_early(
         &mut self,
         now: Time,
         id: u64,
         leg: Leg,
         identity: &Identity,
-        request: &Request,
+        request: Request,
     ) {
-        let dialog = self.legs.get_mut(&leg).and_then(|state| state.early_of(&identity.from_tag));
-        let Some(dialog) = dialog else { return self.refuse_order(now, id) };
-        if !dialog.accept_cseq(identity.cseq) {
+        let state = self.legs.get_mut(&leg);
+        let others = state.as_ref().is_some_and(|state| state.early.len() > 1);
+        let early = state.and_then(|state| state.early_of(&identity.from_tag));
+        let Some(early) = early else { return self.refuse_order(now, id) };
+        if !early.dialog.accept_cseq(identity.cseq) {
             return self.refuse_order(now, id);
         }
         match request.method {
             Method::Update if request.body.is_empty() => {
-                dialog.refresh_target(&request.headers);
+                early.dialog.refresh_target(&request.headers);
                 self.refuse(now, id, Reply::new(200));
             }
+            // RFC 3311 §5.2: our offer has no answer yet.
+            Method::Update if early.answer.is_none() => self.refuse_glare(now, id),
+            // One of several phones: the owner has one session, and does not know yet with which.
+            Method::Update if others || self.awaits_answer(leg) => self.refuse_order(now, id),
+            Method::Update => self.offer(leg, id, identity.cseq, Kind::Update, request),
             Method::Options => self.answer_options(now, id, true),
             // We send nothing that a callee could acknowledge so.
             Method::Prack => self.refuse_unknown(now, id),
@@ -232,7 +283,20 @@ impl Endpoint {
 
 impl LegState {
     /// The early dialog with the far end of this tag.
-    pub(super) fn early_of(&mut self, tag: &[u8]) -> Option<&mut Dialog> {
-        self.early.iter_mut().map(|early| &mut early.dialog).find(|dialog| dialog.remote_tag == tag)
+    pub(super) fn early_of(&mut self, tag: &[u8]) -> Option<&mut Early> {
+        self.early.iter_mut().find(|early| early.dialog.remote_tag == tag)
+    }
+
+    /// Another offer of theirs has been accepted in the dialog of this tag, early or not (RFC 3311 §5.2).
+    pub(super) fn accept_offer(&mut self, request: &Request) {
+        if let Some(dialog) = &mut self.dialog {
+            dialog.refresh_target(&request.headers);
+            return;
+        }
+        let tag = request.headers.from().ok().and_then(|from| from.tag()).unwrap_or_default();
+        if let Some(early) = self.early_of(&tag) {
+            early.dialog.refresh_target(&request.headers);
+            early.renewed = true;
+        }
     }
 }

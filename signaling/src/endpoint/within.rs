@@ -19,9 +19,11 @@ pub(super) struct Pending {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Invite,
     Update,
+    /// One that brings an offer.
+    Prack,
     Refer,
     Info,
 }
@@ -40,7 +42,7 @@ impl Endpoint {
         self.learn_session_id(leg, &request.headers);
         let Some(state) = self.legs.get_mut(&leg) else { return };
         let Some(dialog) = state.dialog.as_mut() else {
-            return self.handle_early(now, id, leg, identity, &request);
+            return self.handle_early(now, id, leg, identity, request);
         };
         dialog.seen_at(flow);
         let in_order = dialog.accept_cseq(identity.cseq);
@@ -53,7 +55,7 @@ impl Endpoint {
             Method::Notify => self.handle_notify(now, id, leg, request),
             Method::Subscribe => self.handle_subscribe(now, id, leg, &request),
             Method::Options => self.answer_options(now, id, true),
-            Method::Prack => self.handle_prack(now, id, leg, &request),
+            Method::Prack => self.handle_prack(now, id, leg, identity.cseq, request),
             _ if self.is_call_over(leg) => self.refuse_unknown(now, id),
             Method::Info => self.handle_info(now, id, leg, identity.cseq, request),
             Method::Invite => self.handle_reinvite(now, id, leg, identity.cseq, request),
@@ -88,7 +90,7 @@ impl Endpoint {
         self.refuse(now, id, Reply::new(500).with(Field::RetryAfter, seconds.to_string()));
     }
 
-    fn refuse_glare(&mut self, now: Time, id: u64) {
+    pub(super) fn refuse_glare(&mut self, now: Time, id: u64) {
         self.counters.rejected.glare += 1;
         self.refuse(now, id, Reply::new(491));
     }
@@ -141,7 +143,9 @@ impl Endpoint {
         if state.reinvite_sent().is_some() {
             return self.refuse_glare(now, id);
         }
-        if !state.is_up() || self.awaits_answer(leg) {
+        // RFC 3311 §5.2: before that, the offer of their INVITE waits for its answer.
+        let agreed = matches!(state.phase, Phase::Ringing(_)) && state.reliable.is_agreed();
+        if !(state.is_up() || agreed) || self.awaits_answer(leg) {
             return self.refuse_order(now, id);
         }
         self.offer(leg, id, cseq, Kind::Update, request);
@@ -186,11 +190,13 @@ impl Endpoint {
     pub(super) fn awaits_answer(&self, leg: Leg) -> bool {
         let pending = self.legs.get(&leg).map(|state| &state.pending[..]).unwrap_or_default();
         pending.iter().any(|key| {
-            self.pending.get(key).is_some_and(|pending| matches!(pending.kind, Kind::Invite | Kind::Update))
+            self.pending
+                .get(key)
+                .is_some_and(|pending| matches!(pending.kind, Kind::Invite | Kind::Update | Kind::Prack))
         })
     }
 
-    fn offer(&mut self, leg: Leg, id: u64, cseq: u32, kind: Kind, request: Request) {
+    pub(super) fn offer(&mut self, leg: Leg, id: u64, cseq: u32, kind: Kind, request: Request) {
         let key = self.wait_for_owner(leg, id, cseq, kind);
         self.events.push_back(Event::Offer { leg, key, request });
     }
@@ -236,9 +242,8 @@ impl Endpoint {
     /// The target moves when the request that asks for it is accepted (§12.2.2).
     fn move_target(&mut self, leg: Leg, server: u64) {
         let request = self.table.servers.get(&server).and_then(|entry| entry.request.as_deref());
-        let dialog = self.legs.get_mut(&leg).and_then(|state| state.dialog.as_mut());
-        if let (Some(request), Some(dialog)) = (request, dialog) {
-            dialog.refresh_target(&request.headers);
+        if let (Some(request), Some(state)) = (request, self.legs.get_mut(&leg)) {
+            state.accept_offer(request);
         }
     }
 

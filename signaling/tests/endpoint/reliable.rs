@@ -166,6 +166,126 @@ fn an_update_in_an_early_dialog_moves_its_target() {
     assert!(requests(&world, "PRACK").last().unwrap().starts_with("PRACK sip:moved@127.0.0.9:5099 "));
 }
 
+/// The raw address describes its session in an answer to Alice's INVITE.
+fn describe_raw(world: &mut World, invite: &str, status: &str, headers: &str) {
+    let headers = format!("{headers}Content-Type: application/sdp\n");
+    world.answer_raw_as("raw", invite, status, &headers, SDP);
+}
+
+/// UPDATE of the raw address, in its early dialog with Alice, with an offer.
+fn offer_early(world: &mut World, invite: &str, tag: &str, branch: &str, cseq: u32) {
+    let (from, call_id) = (header(invite, "From").to_owned(), header(invite, "Call-ID").to_owned());
+    world.inject(
+        ALICE,
+        &format!(
+            "UPDATE sip:alice@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP {RAW};branch=z9hG4bK{branch}\nMax-Forwards: 70\n\
+             From: <sip:bob@127.0.0.2>;tag={tag}\nTo: {from}\nCall-ID: {call_id}\nCSeq: {cseq} UPDATE\n\
+             Contact: <sip:moved@127.0.0.9:5099>\nContent-Type: application/sdp\nContent-Length: {}\n\n{SDP}",
+            SDP.replace('\n', "\r\n").len()
+        ),
+    );
+}
+
+#[test]
+fn an_early_offer_before_ours_has_its_answer_is_a_glare() {
+    let mut world = World::new(11);
+    let invite = world.raw_invite_with(Headers::new());
+    // An answer that nobody acknowledges may be taken back: it is none yet.
+    describe_raw(&mut world, &invite, "183 Progress", CONTACT);
+    world.take(ALICE);
+    offer_early(&mut world, &invite, "raw", "u", 1);
+    assert_eq!(world.status(), 491);
+    assert!(world.names(ALICE).is_empty());
+}
+
+#[test]
+fn an_early_offer_after_a_reliable_answer_is_the_owners_and_what_it_agrees_on_stands() {
+    let mut world = World::new(12);
+    let invite = world.raw_invite_with(Headers::new());
+    describe_raw(&mut world, &invite, "183 Progress", &rseq(1));
+    world.take(ALICE);
+    offer_early(&mut world, &invite, "raw", "u", 1);
+    let Some(Event::Offer { key, request, .. }) = world.take(ALICE).pop() else { panic!("no offer") };
+    assert!(!request.body.is_empty());
+    offer_early(&mut world, &invite, "raw", "v", 2);
+    assert_eq!(world.status(), 500, "one at a time");
+    let (alice, now) = world.alice();
+    alice.respond(now, key, 200, "", Headers::new(), Bytes::from_static(b"v=0\r\n"));
+    world.run_ms(20);
+    let answer = world.raw.last().unwrap().clone();
+    assert!(answer.starts_with("SIP/2.0 200") && answer.ends_with("v=0\r\n"), "{answer}");
+    // Its 2xx describes what the UPDATE has done away with.
+    describe_raw(&mut world, &invite, "200 OK", CONTACT);
+    let Some(Event::Answered { response, .. }) = world.take(ALICE).pop() else { panic!("no answer") };
+    assert!(response.body.is_empty());
+    assert!(requests(&world, "ACK").last().unwrap().starts_with("ACK sip:raw@"), "the 2xx moves it back");
+}
+
+#[test]
+fn an_early_offer_of_one_of_several_phones_waits() {
+    let mut world = World::new(13);
+    let invite = world.raw_invite_with(Headers::new());
+    describe_raw(&mut world, &invite, "183 Progress", &rseq(1));
+    world.answer_raw_as("other", &invite, "180 Ringing", CONTACT, "");
+    world.take(ALICE);
+    offer_early(&mut world, &invite, "raw", "u", 1);
+    assert_eq!(world.status(), 500);
+}
+
+/// Bob answers in a provisional response; its text.
+fn describe(world: &mut World, leg: Leg) -> String {
+    let (bob, now) = world.bob();
+    bob.progress(now, leg, 183, Headers::new(), Bytes::from_static(b"v=0\r\n"));
+    world.run_ms(20);
+    world.raw.last().unwrap().clone()
+}
+
+#[test]
+fn an_answer_waits_for_the_acknowledgement_of_its_description_and_does_not_repeat_it() {
+    let mut world = World::new(14);
+    let leg = call_bob(&mut world, SDP);
+    let progress = describe(&mut world, leg);
+    let (number, to) = (header(&progress, "RSeq").to_owned(), header(&progress, "To").to_owned());
+    let (bob, now) = world.bob();
+    bob.answer(now, leg, Headers::new(), Bytes::from_static(b"v=0\r\n"));
+    world.run_ms(20);
+    assert!(requests(&world, "SIP/2.0 200").is_empty(), "RFC 3262 §3");
+    prack(&mut world, "2", &to, 8, &format!("{number} 7 INVITE"));
+    world.run_ms(20);
+    let answers = requests(&world, "SIP/2.0 200");
+    let invite = answers.iter().find(|text| header(text, "CSeq") == "7 INVITE").expect("the answer");
+    assert!(invite.ends_with("\r\n\r\n"), "{invite}");
+}
+
+#[test]
+fn a_caller_may_offer_anew_once_it_has_acknowledged_an_answer() {
+    let mut world = World::new(15);
+    let leg = call_bob(&mut world, SDP);
+    let update = |world: &mut World, branch: &str, to: &str, cseq: u32| {
+        world.inject(
+            BOB,
+            &format!(
+                "UPDATE sip:bob@127.0.0.2 SIP/2.0\nVia: SIP/2.0/UDP {RAW};branch=z9hG4bK{branch}\nMax-Forwards: 70\n\
+                 From: <sip:raw@127.0.0.9>;tag=raw\nTo: {to}\nCall-ID: raw-call\nCSeq: {cseq} UPDATE\n{CONTACT}\
+                 Content-Type: application/sdp\nContent-Length: {}\n\n{SDP}",
+                SDP.replace('\n', "\r\n").len()
+            ),
+        );
+    };
+    let progress = describe(&mut world, leg);
+    let (number, to) = (header(&progress, "RSeq").to_owned(), header(&progress, "To").to_owned());
+    update(&mut world, "2", &to, 8);
+    assert_eq!(world.status(), 500, "its first offer has no answer that it has acknowledged");
+    prack(&mut world, "3", &to, 9, &format!("{number} 7 INVITE"));
+    assert_eq!(world.status(), 200);
+    update(&mut world, "4", &to, 10);
+    let Some(Event::Offer { key, .. }) = world.take(BOB).pop() else { panic!("no offer") };
+    let (bob, now) = world.bob();
+    bob.respond(now, key, 200, "", Headers::new(), Bytes::from_static(b"v=0\r\n"));
+    world.run_ms(20);
+    assert_eq!(world.status(), 200);
+}
+
 #[test]
 fn a_caller_that_requires_it_is_rung_until_it_acknowledges() {
     let mut world = World::new(7);

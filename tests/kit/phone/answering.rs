@@ -87,6 +87,12 @@ impl Phone {
                 self.reply(now, Some(id), from, text, 180, "Ringing", "");
                 self.act_later(now + wait, id, Do::Answer);
             }
+            Pickup::Early(wait, refusal) => {
+                let body = self.describe(now, id);
+                self.reply(now, Some(id), from, text, 183, "Session Progress", &body);
+                let then = refusal.map_or(Do::Answer, |status| Do::Refuse(status, String::new()));
+                self.act_later(now + wait, id, then);
+            }
             Pickup::Refuse(status, wait, headers) if wait.is_zero() => self.refuse(now, id, status, &headers),
             Pickup::Refuse(status, wait, headers) => {
                 self.reply(now, Some(id), from, text, 180, "Ringing", "");
@@ -97,18 +103,28 @@ impl Phone {
 
     pub(super) fn answer(&mut self, now: Time, id: LineId) {
         let (invite, peer) = (self.lines[id.0].invite.clone(), self.lines[id.0].peer);
-        let offer = Sdp::parse(invite.body());
-        let direction = offer.as_ref().map_or(Direction::SendRecv, |offer| offer.direction.mirrored());
-        let body = self.sdp(id, offer.as_ref(), direction);
+        let body = self.describe(now, id);
         self.final_answer(now, id, peer, &invite, 200, &body);
-        if let Some(offer) = offer {
-            self.apply(now, id, &offer, direction);
-        }
         let line = &mut self.lines[id.0];
         (line.state, line.answered_at) = (LineState::Up, Some(now));
         for (after, what) in line.behaviour.then.clone() {
             line.plan.push((now + after, what));
         }
+    }
+
+    /// Our description in answer to the INVITE of this line, the same whenever it is asked for, and speaks by it.
+    fn describe(&mut self, now: Time, id: LineId) -> String {
+        if let Some(body) = self.lines[id.0].described.clone() {
+            return body;
+        }
+        let offer = Sdp::parse(self.lines[id.0].invite.body());
+        let direction = offer.as_ref().map_or(Direction::SendRecv, |offer| offer.direction.mirrored());
+        let body = self.sdp(id, offer.as_ref(), direction);
+        if let Some(offer) = offer {
+            self.apply(now, id, &offer, direction);
+        }
+        self.lines[id.0].described = Some(body.clone());
+        body
     }
 
     pub(super) fn refuse(&mut self, now: Time, id: LineId, status: u16, headers: &str) {

@@ -134,6 +134,10 @@ impl Phone {
             self.repeats.stop(&What::Request(key.0.clone(), key.1.clone()));
         }
         if provisional {
+            let early = Sdp::parse(text.body()).filter(|_| self.lines[id.0].state == LineState::Calling);
+            if let Some(theirs) = early {
+                self.apply(now, id, &theirs, Direction::SendRecv);
+            }
             if let Some(headers) = self.lines[id.0].cancel_wanted.clone() {
                 self.cancel(now, id, &headers);
             }

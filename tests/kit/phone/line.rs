@@ -72,6 +72,8 @@ pub struct Line {
     pub srtp: Option<[Way; 2]>,
     /// Packets that came and were not genuine.
     pub spoilt: u64,
+    /// What it has described before its answer, which says the same.
+    pub(super) described: Option<String>,
     pub(super) call_id: String,
     pub(super) we_called: bool,
     pub(super) local: String,

@@ -314,6 +314,7 @@ impl Phone {
             key,
             srtp: None,
             spoilt: 0,
+            described: None,
             call_id: invite.call_id().to_string(),
             we_called,
             local: String::new(),

@@ -9,6 +9,8 @@ use crate::sip::Direction;
 pub enum Pickup {
     /// Rings at once, answers after this time.
     After(Duration),
+    /// Describes itself in a 183 and speaks at once; after this time it answers, or refuses with this status.
+    Early(Duration, Option<u16>),
     /// Rings until it is cancelled.
     Never,
     /// No response at all, as if nobody were there.
