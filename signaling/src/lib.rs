@@ -7,6 +7,7 @@ pub mod auth;
 mod dialog;
 pub mod endpoint;
 pub mod limits;
+pub mod locating;
 pub mod message;
 mod random;
 mod refer;

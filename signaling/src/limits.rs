@@ -82,6 +82,25 @@ pub const WATCH_MAX: Duration = Duration::from_secs(3600);
 /// Targets of one INVITE that are tried (RFC 3263 §4.3): four servers by either address family; the call's own patience is shorter.
 pub const TARGETS_MAX: usize = 8;
 
+/// Services that a domain's NAPTR records may name: the few transports there are, and some to spare.
+pub const SERVICES_PER_PLACE: usize = 4;
+
+/// Places whose servers are kept known: every host that the settings of a large site name.
+pub const PLACES_MAX: usize = 1024;
+
+/// Places that are asked for at the same time: a start with hundreds of names must not flood their server.
+pub const LOOKUPS_AT_ONCE: usize = 16;
+
+/// The least for which what DNS has said is held, and the first wait after it said nothing: a TTL of zero asks to be looked up
+/// for every call, which none of them waits for.
+pub const RECORD_HELD_MIN: Duration = Duration::from_secs(5);
+
+/// The most: a TTL of days would outlast a server that has moved in haste.
+pub const RECORD_HELD_MAX: Duration = Duration::from_secs(3600);
+
+/// The longest wait before a name that could not be looked up is tried again.
+pub const LOOKUP_RETRY_MAX: Duration = Duration::from_secs(60);
+
 /// Realms whose challenges one dialog, or one request, answers: the far end and a few proxies on the way.
 pub const REALMS_PER_DIALOG: usize = 4;
 

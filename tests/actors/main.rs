@@ -8,6 +8,7 @@ mod drain;
 mod limits;
 mod line;
 mod listen;
+mod names;
 mod overload;
 mod phone;
 mod probe;

@@ -4,6 +4,7 @@
 
 pub mod codec;
 pub mod dice;
+pub mod dns;
 pub mod fuzz;
 pub mod g711;
 pub mod net;

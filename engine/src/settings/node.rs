@@ -18,6 +18,9 @@ pub struct Sip {
     pub advertise: Option<IpAddr>,
     /// `unknown`: what callers get whom no peer knows: `"403"` (default) or `"silence"`, no answer at all.
     pub unknown: Unknown,
+    /// `dns`: the name servers that are asked for the hosts of peers and agents, as `address` or `address:port`. Default: the
+    /// system's.
+    pub dns: Vec<SocketAddr>,
 }
 
 /// What callers get whom no peer knows.
@@ -124,6 +127,8 @@ pub struct Limits {
     pub handoffs_per_call: u32,
 }
 
+/// Where name servers listen (RFC 1035 §4.2).
+const DNS_PORT: u16 = 53;
 /// Ports of the well-known range are not ours (RFC 6335 §6).
 const PORT_MIN: u16 = 1024;
 /// Pairs that a call takes at its height: caller, AI kept, agent.
@@ -160,8 +165,25 @@ pub(super) fn read_sip(root: &Table<'_>) -> Found<Sip> {
     }
     let words = [("403", Unknown::Forbidden), ("silence", Unknown::Silence)];
     let unknown = table.choice("unknown", &words).map(|found| found.value).unwrap_or_default();
+    let dns = read_dns(&table);
     table.finish();
-    Found { value: Sip { listen, advertise, unknown }, at: table.at }
+    Found { value: Sip { listen, advertise, unknown, dns }, at: table.at }
+}
+
+fn read_dns(table: &Table<'_>) -> Vec<SocketAddr> {
+    let list = table.strings("dns").map(|list| list.value).unwrap_or_default();
+    let one = |found: &Found<String>| {
+        let address = found.value.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DNS_PORT));
+        let address = address.or(found.value.parse().ok());
+        if address.is_none() {
+            table.note(
+                &found.at,
+                "must be the address of a name server, like \"192.0.2.53\" or \"127.0.0.1:5353\"",
+            );
+        }
+        address
+    };
+    list.iter().filter_map(one).collect()
 }
 
 fn read_listen(table: &Table<'_>, list: &[Found<String>], advertise: Option<IpAddr>) -> Vec<Listen> {

@@ -86,3 +86,9 @@ pub(crate) const STREAM_READ: usize = 8 * 1024;
 
 /// Between two looks at a shard that is behind, by a connection that waits for it.
 pub(crate) const CONGESTION_LOOK: Duration = Duration::from_millis(10);
+
+/// How long all that leads to the servers of one name may take to be looked up.
+pub(crate) const DNS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Hosts of one service that are looked up: more than are tried for one call.
+pub(crate) const SRV_HOSTS_MAX: usize = 16;

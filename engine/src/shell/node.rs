@@ -140,7 +140,7 @@ impl Node {
         let supervisor = SupervisorActor::start(clock, NodeMetrics::new(gate.clone()));
         let queues = QueueActor::start(clock, plan.queues.clone());
         let shared = Shared { clock, settings: plan.call.clone(), queues, supervisor };
-        let (resolver, names) = Resolver::new(plan.uris());
+        let (mut resolver, names) = Resolver::new(clock, &plan.dns, plan.uris());
         resolver.look().await;
         actix::spawn(resolver.run());
         let route_key = [random()?, random()?];
@@ -278,7 +278,8 @@ impl Parts {
             shard.probe(self.shared.clock.now(), plan.probe, plan.peer_uris());
         }
         let media = MediaAddress { local: plan.media, advertised: plan.advertise.unwrap_or(plan.media) };
-        let (sip, names, waits) = ((self.sip, self.streams), self.names, poller.clone());
+        let names = self.names.drawing(random()?);
+        let (sip, waits) = ((self.sip, self.streams), poller.clone());
         let cell = ShardCell::new(self.shared, poller, |cell| Core {
             shard,
             world: World::new(waits, inbox, sip, media, names, cell),

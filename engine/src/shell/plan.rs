@@ -62,6 +62,8 @@ pub struct Plan {
     pub sip: Vec<SocketAddr>,
     /// Addresses for SIP over connections.
     pub streams: Vec<(Transport, SocketAddr)>,
+    /// The name servers that are asked; none: the system's.
+    pub dns: Vec<SocketAddr>,
     /// The address written into Via and Contact, if not the socket's.
     pub advertise: Option<IpAddr>,
     /// The address for RTP.
@@ -108,6 +110,7 @@ impl Plan {
         Ok(Self {
             sip: listen(settings, |transport| transport == Transport::Udp).map(|(_, at)| at).collect(),
             streams: listen(settings, Transport::is_reliable).collect(),
+            dns: settings.sip.dns.clone(),
             advertise: settings.sip.advertise,
             media: settings.media.address,
             ports: settings.media.ports.first..=settings.media.ports.last,
@@ -154,10 +157,10 @@ impl Plan {
         peers.flat_map(|(name, peer)| peer.uris.iter().map(|uri| (name.clone(), uri.clone()))).collect()
     }
 
-    /// Every URI a node may dial by its settings.
+    /// Every URI a node may dial by its settings, and those to which a peer may refer it.
     pub(super) fn uris(&self) -> impl Iterator<Item = &str> {
-        let peers = self.call.peers.values().flat_map(|peer| &peer.uris).map(String::as_str);
-        peers.chain(self.queues.agents.iter().map(|agent| agent.uri.as_str()))
+        let peers = self.call.peers.values().flat_map(|peer| peer.uris.iter().chain(&peer.refer_to));
+        peers.map(String::as_str).chain(self.queues.agents.iter().map(|agent| agent.uri.as_str()))
     }
 }
 

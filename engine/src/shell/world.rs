@@ -217,7 +217,7 @@ impl Io for World {
             Transport::Udp => self.sip.towards(remote),
             transport => self.streams.towards(transport, remote),
         };
-        self.names.address(uri).and_then(towards).into_iter().collect()
+        self.names.targets(uri).into_iter().filter_map(towards).collect()
     }
 
     fn start(&mut self, call: NewCall) -> bool {
