@@ -24,6 +24,7 @@ mod run;
 mod series;
 mod server;
 mod setups;
+mod sipp;
 mod wire;
 mod world;
 
@@ -115,6 +116,11 @@ fn measure(options: &Options, program: &Path, cores: Cores, report: &mut Report)
     }
     if options.beside {
         measure_beside(options, program, cores, report);
+    }
+    for &(rate, seconds) in &options.sipp {
+        println!("{rate} call set-ups a second by SIPp, {seconds} s ...");
+        let run = sipp::run(program, rate, seconds);
+        report.sipp.extend(report.failures.sift(&format!("{rate} set-ups a second by SIPp"), run));
     }
     for &rate in &options.setups {
         println!("{rate} call set-ups a second, {} s ...", options.setup_seconds);

@@ -22,6 +22,9 @@ pub(crate) fn markdown(report: &Report) -> String {
     if !report.setups.is_empty() {
         write_setups(&mut out, report);
     }
+    if !report.sipp.is_empty() {
+        write_sipp(&mut out, report);
+    }
     for sentence in &report.failures.0 {
         let _ = writeln!(out, "**Failed:** {sentence}\n");
     }
@@ -136,6 +139,28 @@ fn write_setups(out: &mut String, report: &Report) {
             run.failures,
             spread(run.set_up),
             ms(run.cpu_per_call)
+        );
+    }
+    out.push('\n');
+}
+
+fn write_sipp(out: &mut String, report: &Report) {
+    out.push_str(
+        "### Set-ups by SIPp, PCMU on both sides\n\n| set-ups a second | calls | answered | 503 | failed | INVITE to 200, p50 / p99 / p99.9 / max | \
+         node CPU per call | node memory |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for run in &report.sipp {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {:.3} ms | {} MiB |",
+            run.rate,
+            run.calls,
+            run.answered,
+            run.refused,
+            run.failed,
+            spread(run.set_up),
+            ms(run.cpu_per_call),
+            run.memory >> 20
         );
     }
     out.push('\n');

@@ -44,13 +44,21 @@ impl Node {
         world: &World,
         codecs: Codecs,
     ) -> Result<Self, String> {
+        Self::start_with(program, folder, |sip, http| settings(sip, http, world, codecs))
+    }
+
+    /// The same with settings of its own, which are told where it is to take calls and questions.
+    pub(crate) fn start_with(
+        program: &Path,
+        folder: &Path,
+        settings: impl FnOnce(SocketAddr, SocketAddr) -> String,
+    ) -> Result<Self, String> {
         let sip = free_udp()?;
         let http = free_tcp()?;
         let (config, log) = (folder.join("bench-calls.toml"), folder.join("bench-calls-node.log"));
         let unwritable =
             |path: &Path, error: std::io::Error| format!("cannot write {}: {error}", path.display());
-        std::fs::write(&config, settings(sip, http, world, codecs))
-            .map_err(|error| unwritable(&config, error))?;
+        std::fs::write(&config, settings(sip, http)).map_err(|error| unwritable(&config, error))?;
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(&config).env_remove("RUST_LOG");
         let process = Process::start("the node", &mut command, &log)?;

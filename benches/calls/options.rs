@@ -14,20 +14,22 @@ cargo bench -p baton-benches --bench calls -- [OPTIONS]
   --codecs opus-pcmu     caller's and AI's codec; also pcmu-pcmu, opus-opus, or several with commas
   --handoff 0.0          share of calls that the AI hands to a person within the window
   --setups 200           set-ups a second without media, one run each; 0: none
+  --sipp 1000:60         the same by SIPp, a second : for so many seconds, on all cores and with the node's own limits of
+                         ports and calls
   --setup-seconds 10     length of each such run
   --sweep                more and more calls of the codecs until the node no longer keeps time, then 80 % of them
   --beside               node and rtpengine in turn, transcoded and relayed
   --short                windows of --sweep and --beside so short that they only show that all works
   --write FOLDER         write calls.md and calls.json there
-With --setups, --sweep or --beside and without --calls only these are measured.
+With --setups, --sipp, --sweep or --beside and without --calls only these are measured.
 ";
 
 /// Most calls at once: the generator has one core, and the node's ports must do.
 const CALLS_MAX: usize = 2_000;
 /// Longest window; memory of a run grows with it.
 const SECONDS_MAX: u64 = 600;
-/// Most set-ups a second: a rest of 2 s makes ports the limit.
-const SETUPS_MAX: u32 = 2_000;
+/// Most set-ups a second: beyond what any one core does.
+const SETUPS_MAX: u32 = 10_000;
 /// Most runs in one list.
 const RUNS_MAX: usize = 16;
 
@@ -80,6 +82,8 @@ pub(crate) struct Options {
     pub handoff: f64,
     /// Set-ups a second, a run each.
     pub setups: Vec<u32>,
+    /// The same by SIPp: set-ups a second, and for how many.
+    pub sipp: Vec<(u32, u64)>,
     /// Seconds of each of these.
     pub setup_seconds: u64,
     /// Look for the knee.
@@ -106,6 +110,7 @@ impl Options {
             codecs: vec![Codecs { caller: Voice::Opus, ai: Voice::Pcmu }],
             handoff: 0.0,
             setups: vec![200],
+            sipp: Vec::new(),
             setup_seconds: 10,
             sweep: false,
             beside: false,
@@ -137,6 +142,9 @@ impl Options {
                     options.codecs = value.split(',').map(Codecs::read).collect::<Result<_, _>>()?
                 }
                 "--setups" => setups = Some(list(word, value, 0, SETUPS_MAX)?),
+                "--sipp" => {
+                    options.sipp = value.split(',').map(|one| run_of(word, one)).collect::<Result<_, _>>()?
+                }
                 "--write" => options.write = Some(value.into()),
                 "--setup-seconds" => options.setup_seconds = number(word, value, 1, SECONDS_MAX)?,
                 _ => return Err(format!("{word} is not known; --help lists what there is")),
@@ -145,7 +153,7 @@ impl Options {
         match (calls, setups) {
             (None, Some(setups)) => (options.calls, options.setups) = (Vec::new(), setups),
             (Some(calls), setups) => (options.calls, options.setups) = (calls, setups.unwrap_or_default()),
-            (None, None) if options.sweep || options.beside => {
+            (None, None) if options.sweep || options.beside || !options.sipp.is_empty() => {
                 (options.calls, options.setups) = (Vec::new(), Vec::new());
             }
             (None, None) => {}
@@ -161,6 +169,13 @@ where
 {
     let read = value.parse::<T>().ok().filter(|number| *number >= least && *number <= most);
     read.ok_or_else(|| format!("{word} {value}: must be a number from {least} to {most}"))
+}
+
+/// `rate:seconds`.
+fn run_of(word: &str, value: &str) -> Result<(u32, u64), String> {
+    let (rate, seconds) =
+        value.split_once(':').ok_or_else(|| format!("{word} {value}: must be like 1000:60"))?;
+    Ok((number(word, rate, 1, SETUPS_MAX)?, number(word, seconds, 1, SECONDS_MAX)?))
 }
 
 fn list<T>(word: &str, value: &str, least: T, most: T) -> Result<Vec<T>, String>

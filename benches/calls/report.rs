@@ -11,6 +11,7 @@ use crate::options::Codecs;
 use crate::run::Point;
 use crate::series::Sweep;
 use crate::setups::SetUps;
+use crate::sipp::SippRun;
 
 /// What the table's lines mean.
 const LEGEND: &str = "\
@@ -77,6 +78,8 @@ pub(crate) struct Report {
     pub beside: Vec<Point>,
     /// Runs with set-ups alone.
     pub setups: Vec<SetUps>,
+    /// The same by SIPp.
+    pub sipp: Vec<SippRun>,
     /// What failed.
     pub failures: Failures,
 }
@@ -92,6 +95,7 @@ impl Report {
             sweeps: Vec::new(),
             beside: Vec::new(),
             setups: Vec::new(),
+            sipp: Vec::new(),
             failures: Failures::default(),
         }
     }
@@ -122,6 +126,7 @@ impl Report {
             "rtpengine": baton_benches::ng::version(),
             "failures": self.failures.0,
             "setups": self.setups.iter().map(setups_json).collect::<Vec<_>>(),
+            "setups_by_sipp": self.sipp.iter().map(SippRun::json).collect::<Vec<_>>(),
         });
         serde_json::to_string_pretty(&report).unwrap_or_default()
     }
@@ -322,6 +327,9 @@ impl fmt::Display for Report {
         if !self.setups.is_empty() {
             writeln!(f)?;
             self.write_setups(f)?;
+        }
+        for run in &self.sipp {
+            write!(f, "\n{run}")?;
         }
         write!(f, "\n{LEGEND}")
     }
