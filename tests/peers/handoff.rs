@@ -11,6 +11,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("refer_brings_the_second_person_without_a_gap", refer),
     ("bye_with_a_header_brings_a_person", bye),
     ("nobody_there_gives_the_caller_back_to_the_ai", nobody),
+    ("what_was_said_in_headers_reaches_who_is_to_know_it", meaning),
 ];
 
 fn refer(bench: &mut Bench) {
@@ -67,8 +68,37 @@ fn nobody(bench: &mut Bench) {
     let final_notify =
         || ai.sipp.log().iter().any(|line| ["NOTIFY 480", "NOTIFY 486", "NOTIFY 603"].contains(&&**line));
     bench.wait("a final NOTIFY", &[&ai], Duration::from_secs(15), final_notify);
+    assert!(ai.sipp.messages().contains("Reason: Q.850;cause=17"), "Ann's reason\n{}", bench.account(&[&ai]));
     bench.talk(&caller, &ai);
     bench.assert_no_gap(&caller, Some(on_hold));
     caller.sipp.wait_for_success(Duration::from_secs(20));
     ai.sipp.wait_for_success(SOON);
+}
+
+/// User-to-User in Refer-To reaches the person, who sees that the AI came first; the person's Reason reaches the caller.
+fn meaning(bench: &mut Bench) {
+    let uui = "User-to-User=3132%3Bencoding%3Dhex";
+    let target = format!("sip:snapcall_agents@{}?{uui}", bench.node.sip);
+    let ai = bench.party("ai", "ai_refers", &["-d", "1500", "-key", "refer_to", &target]);
+    let reason = "Reason: Q.850;cause=31;text=\"done\"";
+    let mut ann = bench.party("ann", "peer_leaves", &["-d", "2000", "-key", "xheader", reason]);
+    let mut caller = bench.caller("caller_stays", &[]);
+    bench.talk(&caller, &ai);
+    bench.logged(&ai, "202", SOON);
+    ai.tap.quiet(true);
+    bench.talk(&caller, &ann);
+    ann.sipp.wait_for_success(Duration::from_secs(10));
+    caller.sipp.wait_for_success(SOON);
+    let account = bench.account(&[&ai, &ann, &caller]);
+    let invite = ann.sipp.messages();
+    for line in [
+        "User-to-User: 3132;encoding=hex",
+        "Diversion: <sip:polyai@",
+        ";mp=1;index=1.1, <sip:",
+        "Session-ID: ",
+    ] {
+        assert!(invite.contains(line), "{line}\n{account}");
+    }
+    let bye = caller.sipp.messages();
+    assert!(bye.contains(reason), "{account}");
 }

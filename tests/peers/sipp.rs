@@ -63,6 +63,11 @@ impl Sipp {
             .collect()
     }
 
+    /// All that it has sent and received.
+    pub(crate) fn messages(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.join("messages")).unwrap_or_default()).into_owned()
+    }
+
     /// Where the far end wants sound, once it has said so.
     pub(crate) fn media(&self) -> Option<SocketAddr> {
         self.log().iter().rev().find_map(|line| {

@@ -9,7 +9,6 @@ use serde::Serialize;
 use baton_signaling::message::header::{Reason, RetryAfter};
 
 use crate::call::call::Call;
-use crate::call::leg::Leg;
 use crate::call::settings::matches_pattern;
 use crate::call::{EndReason, Header, Role, SipEvent};
 use crate::key::LegId;
@@ -126,11 +125,12 @@ impl Call {
         rules.is_some_and(|rules| rules.allow.iter().any(|pattern| matches_pattern(pattern, name)))
     }
 
-    /// Why the last person who was asked did not come, for the one who asked for a person.
+    /// Why the last person who has given a reason did not come, for the one who asked for a person.
     pub(super) fn refusal_of_person(&self, since: u16) -> Vec<Header> {
         let asked = self.legs.iter().filter(|leg| leg.role == Role::Agent && leg.id.0 > since);
-        let last = asked.max_by_key(|leg| (leg.ended, leg.id)).map(|leg: &Leg| &leg.parting);
-        let reasons = last.map(|parting| &parting.reasons[..]).unwrap_or_default();
+        let spoken = asked.filter(|leg| !leg.parting.reasons.is_empty());
+        let last = spoken.max_by_key(|leg| (leg.ended, leg.id));
+        let reasons = last.map(|leg| &leg.parting.reasons[..]).unwrap_or_default();
         reasons.iter().map(|value| ("Reason".to_owned(), Bytes::from(value.clone()))).collect()
     }
 }
