@@ -35,3 +35,14 @@ pub const ASSERTED_MAX: usize = 2;
 pub const ASSERTED_BYTES_MAX: usize = 512;
 /// Most faults that are told of one settings file: text that is no TOML at all must not print itself line by line.
 pub const SETTINGS_ISSUES_MAX: usize = 100;
+
+/// Messages of one call's ladder: a handoff over twenty agents takes some 150.
+pub const LADDER_MESSAGES_PER_CALL: usize = 200;
+/// Octets of one call's ladder: three legs with their offers take 15 to 25 KiB.
+pub const LADDER_BYTES_PER_CALL: usize = 64 * 1024;
+/// Octets of one message in a ladder: real ones have 400 to 2000.
+pub const LADDER_BYTES_PER_MESSAGE: usize = 4096;
+/// Octets of all ladders of a shard: more than a thousand calls that live.
+pub const LADDER_BYTES_PER_SHARD: usize = 32 * 1024 * 1024;
+/// Ladders of calls that have ended, by shard: as many as records of a node are kept.
+pub const LADDERS_ENDED: usize = 256;

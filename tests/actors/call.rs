@@ -25,9 +25,13 @@ fn a_call_is_bridged_shown_and_ended_by_the_caller() {
         let ended = stage.http(&format!("GET /v1/calls/{id}")).await;
         assert!(ended.starts_with("HTTP/1.1 200") && ended.contains("\"state\":\"ended\""), "{ended}");
         assert!(ended.contains("\"end\":\"caller_hung_up\"") && ended.contains("\"timeline\""), "{ended}");
+        let ladder = stage.http(&format!("GET /v1/calls/{id}/ladder")).await;
+        assert!(ladder.contains("\"line\":\"BYE\"") && ladder.contains("\"peer\":\"polyai\""), "{ladder}");
+        let text = stage.http(&format!("GET /v1/calls/{id}/ladder.txt")).await;
+        assert!(text.contains("<-- INVITE") && text.contains("--> 100 Trying (1 INVITE)"), "{text}");
         let list = stage.http("GET /v1/calls").await;
         assert!(!list.contains(id), "only living calls are listed: {list}");
-        for id in ["0123", "%ff"] {
+        for id in ["0123", "%ff", "0123/ladder"] {
             let unknown = stage.http(&format!("GET /v1/calls/{id}")).await;
             assert!(
                 unknown.starts_with("HTTP/1.1 404") && unknown.contains("application/problem+json"),

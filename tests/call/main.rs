@@ -15,6 +15,7 @@ mod early_media;
 mod escape;
 mod hold;
 mod identity;
+mod ladder;
 mod locating;
 mod main_path;
 mod mass;

@@ -14,8 +14,8 @@ use baton_engine::key::CallKey;
 use baton_engine::media::{Lane, Prompts};
 use baton_engine::queue::{QueueRequest, Queues};
 use baton_engine::shard::{
-    AdmissionSettings, Arrival, Datagram, Gate, Io, NewCall, Outbox, OwnerGone, Pair, Shard, ShardParams,
-    ShardStats, settle,
+    AdmissionSettings, Arrival, Datagram, Gate, Io, Ladder, NewCall, Outbox, OwnerGone, Pair, Shard,
+    ShardParams, ShardStats, settle,
 };
 use baton_signaling::endpoint::{Flow, Transmit, Transport};
 use baton_signaling::message::Message;
@@ -206,6 +206,11 @@ impl Node {
     /// Its living calls.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
         self.calls.values()
+    }
+
+    /// What was said in SIP in a call.
+    pub fn ladder(&self, call: CallKey) -> Option<&Ladder> {
+        self.shard.ladder(call)
     }
 
     /// Its shard in figures.

@@ -149,6 +149,7 @@ impl Shard {
             },
         );
         self.calls.bind(key, leg, sip);
+        self.join_ladder(key, leg, &dial.peer, sip);
         Applied::Done
     }
 
@@ -257,6 +258,7 @@ impl Shard {
             }
         }
         self.gate.leave(call.peer);
+        self.ladders.end(key);
     }
 
     /// Takes a session out, its figures kept.

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use baton_signaling::endpoint::{Flow, Transmit};
 use baton_signaling::message::{Message, ParseError};
 
-use super::{Outbox, Pair};
+use super::{Outbox, Pair, Seen};
 use crate::call::{Incoming, Input, KeySource};
 use crate::key::CallKey;
 use crate::media::Lane;
@@ -93,6 +93,9 @@ pub trait Io {
     /// From which of our sockets to which addresses a request for `uri` may go, the best first (RFC 3263), at most
     /// [`TARGETS_MAX`](baton_signaling::limits::TARGETS_MAX); none: its host is not known.
     fn targets(&mut self, uri: &str) -> Vec<Flow>;
+
+    /// A SIP message of a call has come or leaves, for whoever wants to export it. Must not wait.
+    fn seen(&mut self, _: Seen<'_>) {}
 
     /// Makes an owner for an admitted call; `false`: there is none to be had, and the caller is refused.
     fn start(&mut self, call: NewCall) -> bool;

@@ -9,12 +9,15 @@ mod apply;
 mod calls;
 mod guard;
 mod io;
+mod ladder;
 mod load;
+mod mask;
 mod outbox;
 mod pace;
 mod ports;
 mod priority;
 mod probe;
+mod seeing;
 mod sessions;
 mod settle;
 mod stats;
@@ -34,19 +37,24 @@ pub use admission::{AdmissionPeer, AdmissionSettings, Gate, Network, PeerIndex, 
 pub use apply::Applied;
 pub use guard::{Ban, Challenge, Denied, GuardCounts, Unknown};
 pub use io::{Arrival, Datagram, Io, NewCall, OwnerGone};
+pub use ladder::{Ladder, LadderCounts, Said};
+pub use mask::Secrets;
 pub use outbox::{OUTBOX_PACKETS, Outbox, PACKET_BYTES, Packet};
 pub use pace::Rest;
 pub use ports::{Pair, PortCounts, Ports, REST};
 pub use priority::is_emergency;
 pub use probe::PeerHealth;
+pub use seeing::Seen;
 pub use settle::settle;
 pub use stats::{MediaTotals, ShardStats};
 pub use turn::{MESSAGES_PER_TURN, PACKETS_PER_TURN};
 pub use wheel::{LATENESS_MICROS, Lateness, TICK, Wheel};
 
 use crate::call::KeySource;
+use crate::key::CallKey;
 use crate::media::{Prompts, SessionParams};
 use calls::Calls;
+use ladder::Ladders;
 use load::Load;
 use pace::{Budget, Pace};
 use probe::Probes;
@@ -93,6 +101,7 @@ pub struct Shard {
     buffer: Box<[u8]>,
     tally: Tally,
     probes: Probes,
+    ladders: Ladders,
 }
 
 impl Shard {
@@ -121,6 +130,7 @@ impl Shard {
             buffer: vec![0; PACKET_BYTES].into_boxed_slice(),
             tally: Tally::default(),
             probes: Probes::default(),
+            ladders: Ladders::default(),
         }
     }
 
@@ -133,6 +143,11 @@ impl Shard {
     /// The addresses it asks and what it knows of each.
     pub fn peers(&self) -> impl Iterator<Item = &PeerHealth> {
         self.probes.health()
+    }
+
+    /// What was said in SIP in a call that lives or has ended a while ago.
+    pub fn ladder(&self, key: CallKey) -> Option<&Ladder> {
+        self.ladders.get(key)
     }
 
     /// Which shard of the node.

@@ -3,7 +3,7 @@
 use baton_signaling::Time;
 use baton_signaling::endpoint::Counters;
 
-use super::{Lateness, PortCounts, Refusal, Shard};
+use super::{LadderCounts, Lateness, PortCounts, Refusal, Shard};
 use crate::media::{CODEC_NAMES, LegStats, Session, SrtpFaults, Steering};
 
 /// A shard in figures: sums since its start, and what it holds at the moment.
@@ -43,6 +43,8 @@ pub struct ShardStats {
     pub undelivered: u64,
     /// Packets to a port that is nobody's.
     pub packets_stray: u64,
+    /// What ladders have no room for.
+    pub ladders: LadderCounts,
 }
 
 /// Sums over sessions.
@@ -188,6 +190,7 @@ impl Shard {
             panics: self.tally.panics,
             undelivered: self.tally.undelivered,
             packets_stray: self.tally.packets_stray,
+            ladders: self.ladders.counts,
         }
     }
 }

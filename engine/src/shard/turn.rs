@@ -168,7 +168,7 @@ impl Shard {
         while taken < most
             && let Some((flow, message)) = io.receive_message()
         {
-            self.handle_message(now, flow, message);
+            self.handle_message(now, flow, message, io);
             taken += 1;
         }
         if self.endpoint.poll_timeout().is_some_and(|due| due <= now) {
@@ -180,7 +180,7 @@ impl Shard {
     }
 
     /// A panic over one message costs that message; its transaction ends by its timers.
-    fn handle_message(&mut self, now: Time, flow: Flow, arrival: Arrival) {
+    fn handle_message(&mut self, now: Time, flow: Flow, arrival: Arrival, io: &mut impl Io) {
         let ignored = match &arrival {
             Arrival::Message(Message::Response(_)) | Arrival::Closed => false,
             Arrival::Message(Message::Request(request)) => {
@@ -190,6 +190,9 @@ impl Shard {
         };
         if ignored {
             return;
+        }
+        if let Arrival::Message(message) = &arrival {
+            self.saw(now, flow, message, io);
         }
         let endpoint = &mut self.endpoint;
         let walked = catch_unwind(AssertUnwindSafe(|| match arrival {
@@ -210,6 +213,7 @@ impl Shard {
         while let Some(transmit) = self.endpoint.poll_transmit() {
             any = true;
             let flow = transmit.flow;
+            self.says(now, flow, &transmit.bytes, io);
             if !io.send_message(transmit) {
                 self.endpoint.handle_transport_error(now, flow);
             }
@@ -256,8 +260,10 @@ impl Shard {
         let slot = self.sessions.insert(key, session);
         self.calls.insert(key, peer, slot);
         self.calls.bind(key, LegId::CALLER, leg);
-        let name = self.gate.name(peer);
-        self.endpoint.set_credentials(leg, self.gate.credentials(name));
+        let gate = self.gate.clone();
+        let name = gate.name(peer);
+        self.begin_ladder(now, (key, &id, name), flow, request.clone(), io);
+        self.endpoint.set_credentials(leg, gate.credentials(name));
         let incoming = incoming(name, flow, request);
         let keys = self.keys.split();
         if io.start(NewCall { key, id, seed, keys, incoming }) {

@@ -108,6 +108,10 @@ fn describe() {
         "baton_sip_inbox_refused_total",
         "What came no further than the socket: new calls refused, messages lost, datagrams unreadable."
     );
+    counter!(
+        "baton_sip_ladder_lost_total",
+        "What calls' ladders have no room for: messages omitted or cut, ended calls evicted before their time."
+    );
     describe_connections();
     counter!("baton_handoff_total", "Handoffs that are over, by method, result and reason.");
     counter!(

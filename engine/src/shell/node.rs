@@ -144,6 +144,7 @@ impl Node {
         resolver.look().await;
         actix::spawn(resolver.run());
         let route_key = [random()?, random()?];
+        let secrets = Arc::new(plan.secrets());
         let (drain, plan) = (plan.drain, Arc::new(plan));
         let parts = Parts {
             plan,
@@ -163,7 +164,7 @@ impl Node {
             sip.readers(&intake).into_iter().for_each(|reader| drop(actix::spawn(reader)));
             streams.serve(listening, &intake);
         });
-        let api = Api::new(node.gate.clone(), node.shards.clone(), parts.shared.clone(), rendered);
+        let api = Api::new(node.gate.clone(), node.shards.clone(), parts.shared.clone(), rendered, secrets);
         let pages = Arbiter::new();
         page.set_nonblocking(true)?;
         pages.spawn_fn(move || drop(actix::spawn(http::serve(page, api))));

@@ -18,7 +18,7 @@ use crate::call::{
 use crate::media::{Dtmf, JitterMs, Prompt, PromptError, Prompts, Repair, SessionParams};
 use crate::queue::QueuesSettings;
 use crate::settings::{self, Settings, Sound};
-use crate::shard::{AdmissionPeer, AdmissionSettings, Challenge, Network, Unknown};
+use crate::shard::{AdmissionPeer, AdmissionSettings, Challenge, Network, Secrets, Unknown};
 
 /// The hold audio and the announcement that the program brings along: 8 kHz, mono.
 const HOLD: &[u8] = include_bytes!("../../assets/audio/hold.wav");
@@ -155,6 +155,12 @@ impl Plan {
     pub(super) fn peer_uris(&self) -> Vec<(String, String)> {
         let peers = self.call.peers.iter();
         peers.flat_map(|(name, peer)| peer.uris.iter().map(|uri| (name.clone(), uri.clone()))).collect()
+    }
+
+    /// The headers that are nobody's business: those the settings give to peers.
+    pub(super) fn secrets(&self) -> Secrets {
+        let headers = self.call.peers.values().flat_map(|peer| &peer.headers);
+        Secrets::new(headers.map(|(name, _)| name.clone()))
     }
 
     /// Every URI a node may dial by its settings, and those to which a peer may refer it.

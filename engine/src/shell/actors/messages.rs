@@ -11,6 +11,7 @@ use super::ShardActor;
 use crate::call::{CallSnapshot, Input, State};
 use crate::key::CallKey;
 use crate::queue::{QueueRequest, QueuesSnapshot};
+use crate::shard::Ladder;
 
 /// To a call: something has happened.
 #[derive(Debug, Message)]
@@ -26,6 +27,11 @@ pub struct Deliver(pub CallKey, pub Input);
 #[derive(Debug, Message)]
 #[rtype(result = "Option<Box<CallSnapshot>>")]
 pub struct Describe(pub CallKey);
+
+/// To a shard: what was said in SIP in this call?
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Box<Ladder>>")]
+pub struct Draw(pub CallKey);
 
 /// To a shard: the drain's deadline has come; every call is to end.
 #[derive(Debug, Message)]

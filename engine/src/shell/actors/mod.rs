@@ -12,7 +12,7 @@ mod tests;
 pub use call::CallActor;
 pub use messages::{
     Ask, CallBrief, CallList, CallOver, CallReport, Cut, Deliver, Describe, DescribeQueues, DrainDeadline,
-    FindCall, Found, ListCalls, Remember, Tell,
+    Draw, FindCall, Found, ListCalls, Remember, Tell,
 };
 pub use queue::QueueActor;
 pub use shard::ShardActor;

@@ -10,11 +10,11 @@ use std::time::Duration;
 use actix::prelude::*;
 use baton_signaling::Time;
 
-use super::{Ask, CallOver, Cut, Deliver, Describe, DrainDeadline, Shared};
+use super::{Ask, CallOver, Cut, Deliver, Describe, DrainDeadline, Draw, Shared};
 use crate::call::{CallSnapshot, Input, SegmentFigures};
 use crate::key::CallKey;
 use crate::queue::QueueRequest;
-use crate::shard::{Io, PeerHealth, Rest, Shard};
+use crate::shard::{Io, Ladder, PeerHealth, Rest, Shard};
 use crate::shell::clock::thread_work;
 use crate::shell::limits::{SECOND, SHARD_MAILBOX};
 use crate::shell::metrics::{CallMetrics, PeerMetrics, ShardMetrics};
@@ -213,6 +213,14 @@ impl Handler<DrainDeadline> for ShardActor {
         for key in keys {
             self.deliver(key, Input::DrainDeadline);
         }
+    }
+}
+
+impl Handler<Draw> for ShardActor {
+    type Result = Option<Box<Ladder>>;
+
+    fn handle(&mut self, Draw(key): Draw, _: &mut Self::Context) -> Self::Result {
+        self.cell.core.borrow().shard.ladder(key).cloned().map(Box::new)
     }
 }
 

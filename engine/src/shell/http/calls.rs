@@ -14,7 +14,7 @@ use crate::shell::actors::{CallBrief, Deliver, Describe, FindCall, Found, ListCa
 use crate::shell::limits::API_PATIENCE;
 
 /// The id in a path, which need not be UTF-8.
-type Id = Result<Path<String>, PathRejection>;
+pub(super) type Id = Result<Path<String>, PathRejection>;
 
 /// The answer to `GET /v1/calls`.
 #[derive(Serialize)]
@@ -68,20 +68,20 @@ pub(super) async fn end(State(api): State<Api>, id: Id) -> Result<StatusCode, Pr
 }
 
 /// An id that is no text at all is that of no call.
-fn readable(id: Id) -> Result<String, Problem> {
+pub(super) fn readable(id: Id) -> Result<String, Problem> {
     id.map(|Path(id)| id).map_err(|_| unknown())
 }
 
-async fn find(api: &Api, id: &str) -> Result<Found, Problem> {
+pub(super) async fn find(api: &Api, id: &str) -> Result<Found, Problem> {
     let find = FindCall(id.to_owned());
     let asked = tokio::time::timeout(API_PATIENCE, api.shared.supervisor.send(find)).await;
     asked.map_err(|_| slow())?.map_err(|_| slow())?.ok_or_else(unknown)
 }
 
-fn unknown() -> Problem {
+pub(super) fn unknown() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "there is no call of this id")
 }
 
-fn slow() -> Problem {
+pub(super) fn slow() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node is too busy to answer")
 }

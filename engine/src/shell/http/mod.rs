@@ -4,6 +4,7 @@
 //! Errors are problem documents (RFC 9457).
 
 mod calls;
+mod ladder;
 mod problem;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::actors::{ShardActor, Shared};
-use crate::shard::Gate;
+use crate::shard::{Gate, Secrets};
 use problem::Problem;
 
 /// What the pages need of the node.
@@ -27,6 +28,7 @@ pub(crate) struct Api {
     shards: Vec<Addr<ShardActor>>,
     shared: Arc<Shared>,
     metrics: &'static PrometheusHandle,
+    secrets: Arc<Secrets>,
 }
 
 impl Api {
@@ -36,8 +38,9 @@ impl Api {
         shards: Vec<Addr<ShardActor>>,
         shared: Arc<Shared>,
         metrics: &'static PrometheusHandle,
+        secrets: Arc<Secrets>,
     ) -> Self {
-        Self { gate, shards, shared, metrics }
+        Self { gate, shards, shared, metrics, secrets }
     }
 
     fn is_ready(&self) -> bool {
@@ -53,6 +56,8 @@ pub(crate) async fn serve(listener: std::net::TcpListener, api: Api) {
         .route("/readyz", get(ready))
         .route("/v1/calls", get(calls::list))
         .route("/v1/calls/{id}", get(calls::show).delete(calls::end))
+        .route("/v1/calls/{id}/ladder", get(ladder::json))
+        .route("/v1/calls/{id}/ladder.txt", get(ladder::text))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is no such page") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this page does not take that method")

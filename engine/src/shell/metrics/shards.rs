@@ -31,6 +31,7 @@ pub(crate) struct ShardMetrics {
     overflows: Rising,
     unsent: Rising,
     inbox: [Rising; 3],
+    ladders: [Rising; 3],
 }
 
 impl ShardMetrics {
@@ -63,6 +64,8 @@ impl ShardMetrics {
             unsent: Rising::new(counter!("baton_rtp_unsent_total")),
             inbox: ["refused", "lost", "unreadable"]
                 .map(|result| Rising::new(counter!("baton_sip_inbox_refused_total", "result" => result))),
+            ladders: ["omitted", "cut", "evicted"]
+                .map(|what| Rising::new(counter!("baton_sip_ladder_lost_total", "what" => what))),
         }
     }
 
@@ -99,6 +102,8 @@ impl ShardMetrics {
         self.panics.set(stats.panics);
         self.overflows.set(overflows);
         self.unsent.set(unsent);
+        let lost = [stats.ladders.omitted, stats.ladders.cut, stats.ladders.evicted];
+        self.ladders.iter_mut().zip(lost).for_each(|(rising, sum)| rising.set(sum));
         let turned_away = [inbox.refused, inbox.lost, inbox.unreadable];
         self.inbox.iter_mut().zip(turned_away).for_each(|(rising, sum)| rising.set(sum));
     }
