@@ -12,6 +12,10 @@ pub const CONTEXT_NAME_BYTES_MAX: usize = 64;
 
 /// Most addresses of a peer: each silent one costs a caller `timers.ai_provisional`.
 pub const PEER_URIS_MAX: usize = 8;
+/// How long an answer to OPTIONS is waited for: four datagrams are sent by then.
+pub const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+/// Until an address that is in doubt is asked again, and the first wait of one that is down, which doubles up to `timers.probe`.
+pub const PROBE_AGAIN: Duration = Duration::from_secs(2);
 /// Most names and passwords of one peer's `challenge`: more belong into a registrar's database.
 pub const USERS_MAX: usize = 1000;
 /// Realms that one 401 asks for: each is two headers.

@@ -13,6 +13,7 @@ use baton_signaling::message::{Field, Request};
 
 use super::guard::{Challenge, Denied, Guard, GuardCounts, Unknown};
 use super::priority::is_emergency;
+use super::probe::{Board, PeerHealth};
 
 /// From whom calls are taken, and how many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,6 +157,7 @@ pub struct Gate {
     rate: Rate,
     peers: Vec<(AtomicUsize, Rate)>,
     guard: Mutex<Guard>,
+    board: Board,
 }
 
 impl Gate {
@@ -169,6 +171,7 @@ impl Gate {
             rate: Rate::default(),
             peers,
             guard: Mutex::new(Guard::new(secret)),
+            board: Board::default(),
         }
     }
 
@@ -292,6 +295,21 @@ impl Gate {
     /// How challenges of the peer of this name are answered, if they are.
     pub fn credentials(&self, name: &str) -> Option<Credentials> {
         self.settings.peers.iter().find(|peer| peer.name == name)?.credentials.clone()
+    }
+
+    /// What the shard that asks has learned of the peers' addresses.
+    pub(super) fn report<'a>(&self, health: impl Iterator<Item = &'a PeerHealth>) {
+        self.board.write(health);
+    }
+
+    /// The peers' addresses and how they stand; none before the first was asked.
+    pub fn health(&self) -> Vec<PeerHealth> {
+        self.board.read()
+    }
+
+    /// Whether a call of this peer had better try another of its addresses.
+    pub(super) fn passes_over(&self, peer: &str, uri: &str) -> bool {
+        self.board.passes_over(peer, uri)
     }
 
     /// Calls that are in.

@@ -131,7 +131,9 @@ impl Shard {
         if self.calls.get_mut(key).is_none() {
             return Applied::Done;
         }
-        let mut targets = io.targets(&dial.uri).into_iter();
+        // What does not answer OPTIONS has no target while its peer has another address.
+        let passed_over = self.gate.passes_over(&dial.peer, &dial.uri);
+        let mut targets = if passed_over { Vec::new() } else { io.targets(&dial.uri) }.into_iter();
         let Some(flow) = targets.next() else {
             let refused = SipEvent::Refused { failure: Failure::Transport, headers: Vec::new() };
             return Applied::Told(Input::Sip(leg, refused));

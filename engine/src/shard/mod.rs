@@ -43,7 +43,7 @@ pub use outbox::{OUTBOX_PACKETS, Outbox, PACKET_BYTES, Packet};
 pub use pace::Rest;
 pub use ports::{Pair, PortCounts, Ports, REST};
 pub use priority::is_emergency;
-pub use probe::PeerHealth;
+pub use probe::{Health, PeerHealth};
 pub use seeing::Seen;
 pub use settle::settle;
 pub use stats::{MediaTotals, ShardStats};

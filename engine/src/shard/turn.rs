@@ -48,6 +48,9 @@ impl Shard {
                 break;
             }
         }
+        if self.probes.take_changed() {
+            self.gate.report(self.probes.health());
+        }
         self.flush(io);
         // Nothing waits for us now: codecs that the turn has taken are made anew.
         self.prompts.fill_up();
@@ -231,7 +234,7 @@ impl Shard {
             return;
         }
         if let Event::ProbeReplied { key, result } = &event {
-            self.probes.handle_reply(*key, result);
+            self.probes.handle_reply(now, *key, result);
         }
         let Some(translated) = translate(event) else { return };
         let Some((key, leg)) = self.calls.owner(translated.leg) else { return };

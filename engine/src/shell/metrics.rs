@@ -188,6 +188,7 @@ fn describe_queues() {
         "baton_transcoders",
         "Streams between a caller and another party that are decoded and encoded anew, by codec."
     );
+    gauge!("baton_peer_state", "1 for how a peer's address stands: up, probing or down.");
     gauge!("baton_peer_up", "1 if a peer's address answered our last OPTIONS, else 0.");
     gauge!("baton_legs_active", "Legs with an open dialog.");
     gauge!("baton_media_legs_active", "Legs with media.");

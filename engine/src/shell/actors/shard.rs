@@ -14,7 +14,7 @@ use super::{Ask, CallOver, Cut, Deliver, Describe, DrainDeadline, Draw, Shared};
 use crate::call::{CallSnapshot, Input, SegmentFigures};
 use crate::key::CallKey;
 use crate::queue::QueueRequest;
-use crate::shard::{Io, Ladder, PeerHealth, Rest, Shard};
+use crate::shard::{Health, Io, Ladder, PeerHealth, Rest, Shard};
 use crate::shell::clock::thread_work;
 use crate::shell::limits::{SECOND, SHARD_MAILBOX};
 use crate::shell::metrics::{CallMetrics, PeerMetrics, ShardMetrics};
@@ -174,9 +174,10 @@ impl ShardActor {
 
 /// An address of a peer has come or gone.
 fn tell_operator(health: &PeerHealth) {
-    let PeerHealth { peer, uri, up } = health;
-    match up {
-        Some(false) => tracing::warn!(peer, uri, "a peer does not answer OPTIONS"),
+    let PeerHealth { peer, uri, state } = health;
+    match state {
+        Some(Health::Probing) => tracing::info!(peer, uri, "a peer's answers to OPTIONS are in doubt"),
+        Some(Health::Down) => tracing::warn!(peer, uri, "a peer does not answer OPTIONS"),
         _ => tracing::info!(peer, uri, "a peer answers OPTIONS"),
     }
 }

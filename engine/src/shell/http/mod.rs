@@ -5,6 +5,7 @@
 
 mod calls;
 mod ladder;
+mod peers;
 mod problem;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub(crate) async fn serve(listener: std::net::TcpListener, api: Api) {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/v1/calls", get(calls::list))
+        .route("/v1/peers", get(peers::list))
         .route("/v1/calls/{id}", get(calls::show).delete(calls::end))
         .route("/v1/calls/{id}/ladder", get(ladder::json))
         .route("/v1/calls/{id}/ladder.txt", get(ladder::text))
