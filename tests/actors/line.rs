@@ -1,39 +1,110 @@
-//! A phone's connection: raw text over TCP, cut into messages by a reader of its own.
+//! A phone's connection: raw text over TCP, bare or under TLS, cut into messages by a reader of its own.
 
+use std::io;
 use std::net::SocketAddr;
 
 use baton_tests::sip::Text;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::phone::PATIENCE;
 
 /// One connection.
 pub(crate) struct Line {
-    stream: TcpStream,
+    wire: Wire,
     received: String,
+}
+
+enum Wire {
+    Tcp(TcpStream),
+    Client(Box<client::TlsStream<TcpStream>>),
+    Server(Box<server::TlsStream<TcpStream>>),
+}
+
+impl Wire {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(stream) => stream,
+            Self::Client(stream) => stream.get_ref().0,
+            Self::Server(stream) => stream.get_ref().0,
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.write_all(bytes).await,
+            Self::Client(stream) => stream.write_all(bytes).await,
+            Self::Server(stream) => stream.write_all(bytes).await,
+        }
+    }
+
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer).await,
+            Self::Client(stream) => stream.read(buffer).await,
+            Self::Server(stream) => stream.read(buffer).await,
+        }
+    }
 }
 
 impl Line {
     /// A connection to the node.
     pub(crate) async fn to(node: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(node).await.unwrap(), received: String::new() }
+        Self::over(Wire::Tcp(TcpStream::connect(node).await.unwrap()))
+    }
+
+    fn over(wire: Wire) -> Self {
+        Self { wire, received: String::new() }
+    }
+
+    /// A connection to the node under TLS, once both have shown what they have to show.
+    pub(crate) async fn under_tls(
+        connector: &TlsConnector,
+        node: SocketAddr,
+        name: ServerName<'static>,
+    ) -> io::Result<Self> {
+        let stream = connector.connect(name, TcpStream::connect(node).await?).await?;
+        Ok(Self::over(Wire::Client(Box::new(stream))))
+    }
+
+    /// The next connection that the node opens, under TLS.
+    pub(crate) async fn from_under_tls(listener: &TcpListener, acceptor: &TlsAcceptor) -> io::Result<Self> {
+        let accepted = timeout(PATIENCE, listener.accept()).await;
+        let (stream, _) = accepted.expect("the node connects")?;
+        let mut line = Self::over(Wire::Server(Box::new(acceptor.accept(stream).await?)));
+        // With TLS 1.3 what a client thinks of a certificate is known by what it says next.
+        line.read_some().await?;
+        Ok(line)
+    }
+
+    /// The certificate that the node has shown.
+    pub(crate) fn shown(&self) -> Vec<u8> {
+        let Wire::Client(stream) = &self.wire else { panic!("we have not connected under TLS") };
+        stream.get_ref().1.peer_certificates().expect("a server shows one")[0].to_vec()
+    }
+
+    /// The name that the node has asked for (RFC 6066 §3).
+    pub(crate) fn asked_for(&self) -> Option<&str> {
+        let Wire::Server(stream) = &self.wire else { panic!("the node has not connected under TLS") };
+        stream.get_ref().1.server_name()
     }
 
     /// The next connection that the node opens.
     pub(crate) async fn from(listener: &TcpListener) -> Self {
         let accepted = timeout(PATIENCE, listener.accept()).await;
-        Self { stream: accepted.expect("the node connects").unwrap().0, received: String::new() }
+        Self::over(Wire::Tcp(accepted.expect("the node connects").unwrap().0))
     }
 
     /// Our end.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
+        self.wire.tcp().local_addr().unwrap()
     }
 
     pub(crate) async fn say(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).await.unwrap();
+        self.wire.write(text.as_bytes()).await.unwrap();
     }
 
     /// The next message whose first line begins with `start`; others are passed over.
@@ -64,14 +135,14 @@ impl Line {
     pub(crate) async fn is_closed(&mut self) {
         let closed = timeout(PATIENCE, async {
             let mut buffer = [0; 4096];
-            while !matches!(self.stream.read(&mut buffer).await, Ok(0) | Err(_)) {}
+            while !matches!(self.wire.read(&mut buffer).await, Ok(0) | Err(_)) {}
         });
         assert!(closed.await.is_ok(), "the connection is still open");
     }
 
     /// Resets the connection: nothing more is said, and the far end is told so at once.
     pub(crate) fn reset(self) {
-        self.stream.set_zero_linger().unwrap();
+        self.wire.tcp().set_zero_linger().unwrap();
     }
 
     async fn next(&mut self) -> Text {
@@ -89,9 +160,14 @@ impl Line {
     }
 
     async fn read(&mut self) {
-        let mut buffer = [0; 4096];
-        let length = self.stream.read(&mut buffer).await.unwrap();
+        let length = self.read_some().await.unwrap();
         assert!(length > 0, "the node has closed the connection; before it {:?}", self.received);
+    }
+
+    async fn read_some(&mut self) -> io::Result<usize> {
+        let mut buffer = [0; 4096];
+        let length = self.wire.read(&mut buffer).await?;
         self.received.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        Ok(length)
     }
 }

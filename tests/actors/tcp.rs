@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use baton_engine::shell::Plan;
 use baton_signaling::endpoint::Transport;
-use baton_tests::sip::Text;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 
 use crate::line::Line;
-use crate::phone::{audio, body, pcmu};
+use crate::over::{TCP, Talk, rtp};
+use crate::phone::{audio, pcmu};
 use crate::stage::{Stage, any, assert_heard, run};
 
 async fn stage() -> Stage {
@@ -20,83 +20,17 @@ fn tcp(stage: &Stage) -> SocketAddr {
     stage.node.addresses().streams[0].1
 }
 
-/// A caller's request in a dialog of this id; `contact`: where it says it is.
-fn request(method: &str, cseq: u32, contact: SocketAddr, call_id: &str, to: &str, sdp: &str) -> String {
-    format!(
-        "{method} sip:support@node SIP/2.0\r\nVia: SIP/2.0/TCP {contact};branch=z9hG4bK{call_id}{method}{cseq}\r\n\
-         From: <sip:caller@{contact}>;tag=ours\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
-         Contact: <sip:caller@{contact};transport=tcp>\r\nMax-Forwards: 70\r\n{}",
-        body(sdp)
-    )
-}
-
-fn invite(contact: SocketAddr, call_id: &str, sdp: &str) -> String {
-    request("INVITE", 1, contact, call_id, "<sip:support@node>", sdp)
-}
-
-/// 200 to a request.
-fn answer(request: &Text, contact: SocketAddr, sdp: &str) -> String {
-    let copied: String = ["Via", "From", "Call-ID", "CSeq"]
-        .into_iter()
-        .flat_map(|name| request.headers(name).map(move |value| format!("{name}: {value}\r\n")))
-        .collect();
-    let to = request.header("To").unwrap();
-    let tag = if to.contains(";tag=") { "" } else { ";tag=theirs" };
-    let contact = format!("Contact: <sip:phone@{contact};transport=tcp>");
-    format!("SIP/2.0 200 OK\r\n{copied}To: {to}{tag}\r\n{contact}\r\n{}", body(sdp))
-}
-
-async fn rtp() -> UdpSocket {
-    UdpSocket::bind(any()).await.unwrap()
-}
-
-/// A caller over TCP who is with the AI, which is on UDP: the answer, and both ends' sound.
-struct Talk {
-    line: Line,
-    answer: Text,
-    invite: Text,
-    rtp: UdpSocket,
-    ai_rtp: UdpSocket,
-}
-
-impl Talk {
-    async fn begin(stage: &Stage, mut line: Line, contact: SocketAddr, call_id: &str) -> Self {
-        let (rtp, ai_rtp) = (rtp().await, rtp().await);
-        line.say(&invite(contact, call_id, &pcmu(rtp.local_addr().unwrap()))).await;
-        let (invite, node) = stage.ai.hear("INVITE").await;
-        stage.ai.answer(&invite, node, "200 OK", &pcmu(ai_rtp.local_addr().unwrap())).await;
-        stage.ai.hear("ACK").await;
-        let answer = line.hear("SIP/2.0 200").await;
-        line.say(&request("ACK", 1, contact, call_id, answer.header("To").unwrap(), "")).await;
-        Self { line, answer, invite, rtp, ai_rtp }
-    }
-
-    async fn assert_sound(&self) {
-        assert_heard((&self.rtp, audio(&self.answer)), (&self.ai_rtp, audio(&self.invite))).await;
-    }
-
-    /// The AI hangs up.
-    async fn end(&self, stage: &Stage) {
-        let bye = stage.ai.in_dialog_of(&self.invite, "BYE", 2);
-        stage.ai.send(stage.sip(), &bye).await;
-    }
-}
-
 #[test]
 fn a_caller_over_tcp_is_answered_and_ended_over_its_own_connection() {
     run(async {
         let stage = stage().await;
         let line = Line::to(tcp(&stage)).await;
         let contact = line.address();
-        let mut talk = Talk::begin(&stage, line, contact, "own").await;
+        let mut talk = Talk::begin(&stage, TCP, line, contact, "own").await;
         let us = format!("{};transport=tcp", tcp(&stage));
         assert!(talk.answer.header("Contact").unwrap().contains(&us), "{:?}", talk.answer);
         talk.assert_sound().await;
-        talk.end(&stage).await;
-        let bye = talk.line.hear("BYE").await;
-        assert!(bye.header("Via").unwrap().starts_with("SIP/2.0/TCP "), "{bye:?}");
-        talk.line.say(&answer(&bye, contact, "")).await;
-        stage.calls(0).await;
+        talk.is_ended_here(&stage, contact).await;
     });
 }
 
@@ -113,19 +47,19 @@ fn an_ai_over_tcp_is_called_and_ended_over_one_connection_of_ours() {
         let stage = Stage::with(with).await;
         let (mut caller, sound, ai_sound) = (Line::to(tcp(&stage)).await, rtp().await, rtp().await);
         let contact = caller.address();
-        caller.say(&invite(contact, "ai", &pcmu(sound.local_addr().unwrap()))).await;
+        caller.say(&TCP.invite(contact, "ai", &pcmu(sound.local_addr().unwrap()))).await;
         let mut ai = Line::from(&listener).await;
         let to_ai = ai.hear("INVITE").await;
         assert!(to_ai.header("Contact").unwrap().contains(&tcp(&stage).to_string()), "{to_ai:?}");
-        ai.say(&answer(&to_ai, at, &pcmu(ai_sound.local_addr().unwrap()))).await;
+        ai.say(&TCP.answer(&to_ai, at, &pcmu(ai_sound.local_addr().unwrap()))).await;
         ai.hear("ACK").await;
         let answered = caller.hear("SIP/2.0 200").await;
         let to = answered.header("To").unwrap();
-        caller.say(&request("ACK", 1, contact, "ai", to, "")).await;
+        caller.say(&TCP.request("ACK", 1, contact, "ai", to, "")).await;
         assert_heard((&sound, audio(&answered)), (&ai_sound, audio(&to_ai))).await;
-        caller.say(&request("BYE", 2, contact, "ai", to, "")).await;
+        caller.say(&TCP.request("BYE", 2, contact, "ai", to, "")).await;
         let bye = ai.hear("BYE").await;
-        ai.say(&answer(&bye, at, "")).await;
+        ai.say(&TCP.answer(&bye, at, "")).await;
         stage.calls(0).await;
     });
 }
@@ -143,7 +77,7 @@ fn an_ai_whose_port_is_closed_is_passed_over_at_once() {
         let stage = stage.await;
         let line = Line::to(tcp(&stage)).await;
         let contact = line.address();
-        let talk = Talk::begin(&stage, line, contact, "next").await;
+        let talk = Talk::begin(&stage, TCP, line, contact, "next").await;
         talk.assert_sound().await;
         stage.counted("baton_sip_connections_closed_total{reason=\"refused\"}").await;
     });
@@ -155,7 +89,7 @@ fn messages_that_come_in_pieces_or_together_are_each_taken_once() {
         let stage = stage().await;
         let mut line = Line::to(tcp(&stage)).await;
         let options =
-            |n: u32| request("OPTIONS", n, ([127, 0, 0, 1], 9).into(), "pieces", "<sip:x@node>", "");
+            |n: u32| TCP.request("OPTIONS", n, ([127, 0, 0, 1], 9).into(), "pieces", "<sip:x@node>", "");
         let (one, three) = (options(1), options(2) + &options(3));
         for piece in one.as_bytes().chunks(37) {
             line.say(std::str::from_utf8(piece).unwrap()).await;
@@ -186,7 +120,7 @@ fn what_is_no_sip_ends_its_connection_and_no_other() {
             bad.is_closed().await;
             stage.counted(&format!("baton_sip_connections_closed_total{{reason=\"{reason}\"}}")).await;
         }
-        good.say(&request("OPTIONS", 1, good.address(), "good", "<sip:x@node>", "")).await;
+        good.say(&TCP.request("OPTIONS", 1, good.address(), "good", "<sip:x@node>", "")).await;
         good.hear("SIP/2.0 200").await;
     });
 }
@@ -198,16 +132,16 @@ fn a_call_outlives_its_connection_and_is_ended_over_another() {
         // Where the caller says it is to be reached.
         let listener = TcpListener::bind(any()).await.unwrap();
         let contact = listener.local_addr().unwrap();
-        let talk = Talk::begin(&stage, Line::to(tcp(&stage)).await, contact, "outlives").await;
+        let talk = Talk::begin(&stage, TCP, Line::to(tcp(&stage)).await, contact, "outlives").await;
         talk.assert_sound().await;
-        let Talk { line, answer: answered, invite, rtp, ai_rtp } = talk;
+        let Talk { line, answer: answered, invite, rtp, ai_rtp, .. } = talk;
         line.reset();
         assert_heard((&rtp, audio(&answered)), (&ai_rtp, audio(&invite))).await;
         assert_eq!(stage.node.calls(), 1);
         stage.ai.send(stage.sip(), &stage.ai.in_dialog_of(&invite, "BYE", 2)).await;
         let mut line = Line::from(&listener).await;
         let bye = line.hear("BYE").await;
-        line.say(&answer(&bye, contact, "")).await;
+        line.say(&TCP.answer(&bye, contact, "")).await;
         stage.calls(0).await;
     });
 }
@@ -218,15 +152,15 @@ fn two_calls_share_a_connection() {
         let stage = stage().await;
         let line = Line::to(tcp(&stage)).await;
         let contact = line.address();
-        let first = Talk::begin(&stage, line, contact, "first").await;
-        let Talk { line, answer: answered, invite, rtp, ai_rtp } = first;
-        let mut second = Talk::begin(&stage, line, contact, "second").await;
+        let first = Talk::begin(&stage, TCP, line, contact, "first").await;
+        let Talk { line, answer: answered, invite, rtp, ai_rtp, .. } = first;
+        let mut second = Talk::begin(&stage, TCP, line, contact, "second").await;
         second.assert_sound().await;
         assert_heard((&rtp, audio(&answered)), (&ai_rtp, audio(&invite))).await;
         stage.ai.send(stage.sip(), &stage.ai.in_dialog_of(&invite, "BYE", 2)).await;
         let bye = second.line.hear("BYE").await;
         assert_eq!(bye.header("Call-ID"), Some("first"));
-        second.line.say(&answer(&bye, contact, "")).await;
+        second.line.say(&TCP.answer(&bye, contact, "")).await;
         stage.calls(1).await;
         second.assert_sound().await;
     });

@@ -2,6 +2,7 @@
 //! product's own code but its notion of time, so that one bug cannot hide another.
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a kit panics where a test would")]
 
+pub mod certificates;
 pub mod codec;
 pub mod dice;
 pub mod dns;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use baton_tests::certificates::{Authority, Files};
 use baton_tests::tone::{Heard, RATE, Tone, longest_silence_ms};
 
 use crate::Scenario;
@@ -14,6 +15,10 @@ use crate::bench::{Bench, SOON, wav};
 
 pub(crate) const SCENARIOS: &[Scenario] =
     &[("baresip_is_handed_from_ai_to_person_by_refer", refer), ("baresip_holds_and_resumes", hold)];
+
+/// Further scenarios of which `transports.rs` tells.
+pub(crate) const UNDER_TLS: Scenario =
+    ("baresip_is_handed_over_under_mutual_tls_and_a_stranger_is_not_heard", mutual_tls);
 
 /// baresip binds to the addresses of its interface alone: 127.0.0.1. So its parties differ by port.
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -58,6 +63,11 @@ impl Phone {
     /// Starts a phone on `port` (SIP), `port + 5` (control; TLS takes the one in between) and the ports from `port + 10` to
     /// `port + 19` (RTP).
     pub(crate) fn start(folder: &Path, role: &Role, port: u16) -> Self {
+        Self::start_over(folder, role, port, None)
+    }
+
+    /// As [`Self::start`]; with a certificate it takes calls under TLS on `port`, and shows it where it is asked.
+    fn start_over(folder: &Path, role: &Role, port: u16, certificate: Option<&Files>) -> Self {
         let folder = folder.join(role.name);
         std::fs::create_dir_all(&folder).expect("a folder can be made");
         let rate = if role.codec.starts_with("opus") { 48_000 } else { RATE };
@@ -66,11 +76,24 @@ impl Phone {
             Voice::Wav(bytes) => bytes.clone(),
         };
         std::fs::write(folder.join("tone.wav"), voice).expect("a file can be written");
-        std::fs::write(folder.join("config"), config(role, port)).expect("a file can be written");
+        let mut config = config(role, port);
+        if let Some(files) = certificate {
+            let read = |file| std::fs::read_to_string(file).expect("it was issued");
+            std::fs::write(folder.join("own.pem"), read(&files.key) + &read(&files.certificate))
+                .expect("a file can be written");
+            // TLS takes the port above that of UDP and TCP.
+            config = config.replace(
+                &format!("sip_listen {LOOPBACK}:{port}\n"),
+                &format!("sip_listen {LOOPBACK}:{}\n", port - 1),
+            );
+            config += "sip_certificate ./own.pem\n";
+        }
+        std::fs::write(folder.join("config"), config).expect("a file can be written");
         let answer = if role.answers { "auto" } else { "manual" };
         let encryption = role.encryption.map_or_else(String::new, |name| format!(";mediaenc={name}"));
+        let transport = certificate.map_or("", |_| ";transport=tls");
         let account = format!(
-            "<sip:{}@{LOOPBACK}:{port}>;regint=0;answermode={answer};audio_codecs={}{encryption}\n",
+            "<sip:{}@{LOOPBACK}:{port}{transport}>;regint=0;answermode={answer};audio_codecs={}{encryption}\n",
             role.name, role.codec
         );
         std::fs::write(folder.join("accounts"), account).expect("a file can be written");
@@ -216,11 +239,80 @@ fn phones(bench: &Bench, base: u16) -> [Phone; 3] {
 
 fn refer(bench: &mut Bench) {
     call_baresip(bench, 25_000, str::to_string);
-    let [caller, ai, ann] = phones(bench, 25_000);
+    let phones = phones(bench, 25_000);
+    is_handed_over(bench, phones, 25_200);
+    // Every leg was measured in every part; the caller's round trip is known by baresip's own reports, one in 5 s.
+    let of = |name: &str, labels: &str| bench.node.metric(&format!("{name}{{{labels}}}"));
+    for (leg, segment) in [("caller", "ai"), ("ai", "ai"), ("caller", "human"), ("agent", "human")] {
+        let mos = of("baton_mos_sum", &format!("leg=\"{leg}\",segment=\"{segment}\",scale=\"nb\""));
+        assert!((4.0..4.5).contains(&mos), "{leg} with {segment}: {mos}");
+    }
+    let trip =
+        |what: &str| of(&format!("baton_rtp_round_trip_seconds_{what}"), "leg=\"caller\",segment=\"human\"");
+    assert!(trip("count") == 1.0 && trip("sum") < 0.05, "{} {}", trip("count"), trip("sum"));
+}
+
+/// Everybody is reached under TLS and has a certificate that the others take; callers are known by theirs.
+fn mutual_tls(bench: &mut Bench) {
+    const BASE: u16 = 25_500;
+    let (authority, strange) = (Authority::new(), Authority::new());
+    let folder = bench.folder.join("certificates");
+    let node = SocketAddr::new(bench.node.sip.ip(), 5061);
+    let ours = authority.issue(&folder, "node", &[&node.ip().to_string()]);
+    let ca = authority.file(&folder, "ca");
+    let udp = format!("\"udp://{}\"]", bench.node.sip);
+    let tls = format!(
+        "\"udp://{}\", \"tls://{node}\"]\ntls = {{ certificate = {:?}, key = {:?}, ca = {ca:?}, client_ca = {ca:?} }}",
+        bench.node.sip, ours.certificate, ours.key
+    );
+    bench.restart(|settings| {
+        let settings = settings
+            .replace(&udp, &tls)
+            .replace(", \"127.0.0.1/32\"]", "]\ntls_names = [\"caller.example\"]");
+        let lines = settings.lines().map(|line| match line.split(' ').next() {
+            Some("uris") => format!("uris = [\"sip:ai@{LOOPBACK}:{};transport=tls\"]", BASE + 100),
+            Some("agents") => format!("agents = [\"sips:ann@{LOOPBACK}:{}\"]", BASE + 200),
+            _ => line.to_string(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    let start = |at: u16, role: &Role, name: &str, by: &Authority| {
+        let files = by.issue(&folder, name, &[name]);
+        Phone::start_over(&bench.folder, role, BASE + 100 * at, Some(&files))
+    };
+    let stranger = start(3, &role("stranger", "PCMU/8000/1", Tone(9), false), "caller.example", &strange);
+    let dialled = format!("sip:1000@{node};transport=tls");
+    stranger.command("dial", &dialled);
+    let end = Instant::now() + SOON;
+    while bench.node.metric("baton_sip_connections_closed_total{reason=\"tls\"}") == 0.0 {
+        assert!(
+            Instant::now() < end,
+            "the stranger is not refused\n{}\n{}",
+            stranger.output(),
+            bench.account(&[])
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(stranger);
+    assert_eq!(bench.node.metric("baton_calls_total"), 0.0);
+    let name = LOOPBACK.to_string();
+    let (ai, ann) = (start(1, &AI, &name, &authority), start(2, &ANN, &name, &authority));
+    let caller = start(0, &CALLER, "caller.example", &authority);
+    caller.command("dial", &dialled);
+    is_handed_over(bench, [caller, ai, ann], BASE + 200);
+    let opened = |dir: &str| {
+        bench.node.metric(&format!("baton_sip_connections_opened_total{{transport=\"tls\",dir=\"{dir}\"}}"))
+    };
+    // AI and person are called over one connection each; it carries all that comes of it.
+    assert_eq!(opened("out"), 2.0, "{}", bench.account(&[]));
+}
+
+/// The caller, who is with the AI soon, comes to the person; who heard whom.
+fn is_handed_over(bench: &Bench, [caller, ai, ann]: [Phone; 3], ann_port: u16) {
     std::thread::sleep(Duration::from_secs(4));
     ai.command("transfer", &format!("sip:snapcall_agents@{}", bench.node.sip));
     std::thread::sleep(Duration::from_secs(6));
-    assert_eq!(ann.sip.port(), 25_200);
+    assert_eq!(ann.sip.port(), ann_port);
     ann.command("hangup", "");
     std::thread::sleep(Duration::from_secs(1));
     let [caller, ai, ann] = [caller, ai, ann].map(Phone::recording);
@@ -236,15 +328,6 @@ fn refer(bench: &mut Bench) {
     let to = caller.iter().rposition(|&s| s.unsigned_abs() > 1000).unwrap_or(0);
     let gap = longest_silence_ms(&caller[from..to]);
     assert!(gap <= 60, "the caller heard {gap} ms of silence: {by_caller:?}");
-    // Every leg was measured in every part; the caller's round trip is known by baresip's own reports, one in 5 s.
-    let of = |name: &str, labels: &str| bench.node.metric(&format!("{name}{{{labels}}}"));
-    for (leg, segment) in [("caller", "ai"), ("ai", "ai"), ("caller", "human"), ("agent", "human")] {
-        let mos = of("baton_mos_sum", &format!("leg=\"{leg}\",segment=\"{segment}\",scale=\"nb\""));
-        assert!((4.0..4.5).contains(&mos), "{leg} with {segment}: {mos}");
-    }
-    let trip =
-        |what: &str| of(&format!("baton_rtp_round_trip_seconds_{what}"), "leg=\"caller\",segment=\"human\"");
-    assert!(trip("count") == 1.0 && trip("sum") < 0.05, "{} {}", trip("count"), trip("sum"));
 }
 
 /// The caller, who speaks Opus, presses another key and then that of `change`'s settings.

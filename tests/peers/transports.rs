@@ -1,13 +1,16 @@
-//! Calls over connections: SIPp as caller and as AI, with sound both ways.
+//! Calls over connections: SIPp as caller and as AI over TCP, baresip on every side under TLS (Debian's SIPp has none), with
+//! sound both ways.
 
 use std::time::Duration;
 
 use crate::Scenario;
+use crate::baresip;
 use crate::bench::{Bench, SOON};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("over_tcp_caller_and_ai_hear_each_other_and_the_caller_leaves", caller_leaves),
     ("over_tcp_an_ai_that_hangs_up_ends_the_call", ai_leaves),
+    baresip::UNDER_TLS,
 ];
 
 /// The node also listens on TCP, and calls its AI over it.

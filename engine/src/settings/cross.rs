@@ -69,8 +69,7 @@ fn transports(root: &Table<'_>, parts: &Parts<'_>) {
     let listen = &parts.sip.value.listen;
     let check = |uri: &str, at: &At| {
         let transport = value::transport_of(uri).filter(|transport| {
-            matches!(transport, Transport::Udp | Transport::Tcp)
-                && !listen.iter().any(|listen| listen.transport == *transport)
+            !transport.is_websocket() && !listen.iter().any(|listen| listen.transport == *transport)
         });
         if let Some(transport) = transport.filter(|_| !listen.is_empty()) {
             let name = transport.label();

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::limits::SETTINGS_ISSUES_MAX;
 
-use super::{Issue, Surroundings};
+use super::{Issue, Surroundings, Tls};
 
 /// A file's text, and what is wrong with it so far.
 pub(super) struct Document<'a> {
@@ -128,6 +128,13 @@ impl<'a> Table<'a> {
     /// Why a sound file cannot be played, if so.
     pub(super) fn sound_fault(&self, path: &Path) -> Option<String> {
         (self.document.world.sound_fault)(path)
+    }
+
+    /// Notes what is wrong with files of certificates.
+    pub(super) fn tls_faults(&self, tls: &Tls) {
+        for (key, problem) in (self.document.world.tls_faults)(tls) {
+            self.note(&At { field: self.field(key), offset: self.at.offset }, problem);
+        }
     }
 
     fn field(&self, key: &str) -> String {

@@ -22,7 +22,7 @@ use std::path::Path;
 
 pub use auth::{Auth, Challenge};
 pub use flow::{Answer, Budget, ContextRules, Flow, Handoff, OnAiFailure};
-pub use node::{Http, Limits, Listen, Media, Ports, Sip, Timers, Unknown};
+pub use node::{Http, Limits, Listen, Media, Ports, Sip, Timers, Tls, Unknown};
 pub use peer::{DtmfRule, EarlyMedia, JitterMs, Peer, Repair, Srtp};
 pub use queue::{Agent, AgentIndex, Queue};
 pub use report::{Report, report};
@@ -84,6 +84,8 @@ pub struct Surroundings<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// Why a sound file cannot be played, as the rest of a sentence that names it, if so.
     pub sound_fault: &'a dyn Fn(&Path) -> Option<String>,
+    /// What is wrong with files of certificates: the key of each, and the rest of a sentence.
+    pub tls_faults: &'a dyn Fn(&Tls) -> Vec<(&'static str, String)>,
 }
 
 impl Settings {
@@ -102,7 +104,7 @@ impl Settings {
 
     /// The settings of [`EMBEDDED`].
     pub fn embedded() -> Self {
-        let world = Surroundings { env: &|_| None, sound_fault: &|_| None };
+        let world = Surroundings { env: &|_| None, sound_fault: &|_| None, tls_faults: &|_| Vec::new() };
         Self::read(EMBEDDED, &world).expect("the embedded settings are tested")
     }
 

@@ -1,6 +1,7 @@
 //! `[sip]`, `[media]`, `[http]`, `[timers]`, `[limits]`: the node itself.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use baton_signaling::endpoint::Transport;
@@ -10,7 +11,7 @@ use super::document::{At, Found, Table};
 /// `[sip]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sip {
-    /// `listen`: where SIP is received, as `udp://address:port` or `tcp://address:port`; what is sent over a transport is
+    /// `listen`: where SIP is received, as `udp://address:port`, `tcp://…` or `tls://…`; what is sent over a transport is
     /// sent from there, too. Default `["udp://127.0.0.1:5060"]`.
     pub listen: Vec<Listen>,
     /// `advertise`: the address written into Contact and Via where it is not the one listened on (behind NAT, or
@@ -21,6 +22,21 @@ pub struct Sip {
     /// `dns`: the name servers that are asked for the hosts of peers and agents, as `address` or `address:port`. Default: the
     /// system's.
     pub dns: Vec<SocketAddr>,
+    /// `tls`: certificates. Needed of `tls://`. Default: none.
+    pub tls: Option<Tls>,
+}
+
+/// `tls` of `[sip]`: files in PEM, read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// `certificate`: ours, and behind it those between it and its root.
+    pub certificate: PathBuf,
+    /// `key`: its private key.
+    pub key: PathBuf,
+    /// `ca`: roots of those whom we call. Default: the system's.
+    pub ca: Option<PathBuf>,
+    /// `client_ca`: roots of those who call us; with it, whoever connects has to show a certificate. Default: none is asked.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What callers get whom no peer knows.
@@ -156,18 +172,33 @@ pub(super) fn read_sip(root: &Table<'_>) -> Found<Sip> {
         }
         None => vec![LISTEN],
     };
-    if let Some(tls) = table.table_if("tls") {
-        for key in ["certificate", "key", "ca", "client_ca"] {
-            tls.string(key);
-        }
-        tls.finish();
-        table.later(&tls.at, "TLS");
+    let tls = table.table_if("tls").map(|table| read_tls(&table));
+    if tls.is_none() && listen.iter().any(|listen| listen.transport.is_secure()) {
+        let at = At { field: "sip.listen".to_owned(), ..table.at.clone() };
+        table.note(&at, "has an address under TLS, which needs `tls = { certificate = …, key = … }`");
     }
     let words = [("403", Unknown::Forbidden), ("silence", Unknown::Silence)];
     let unknown = table.choice("unknown", &words).map(|found| found.value).unwrap_or_default();
     let dns = read_dns(&table);
     table.finish();
-    Found { value: Sip { listen, advertise, unknown, dns }, at: table.at }
+    Found { value: Sip { listen, advertise, unknown, dns, tls }, at: table.at }
+}
+
+fn read_tls(table: &Table<'_>) -> Tls {
+    let path = |key| table.string(key).map(|found| PathBuf::from(found.value));
+    let [certificate, key] = ["certificate", "key"].map(|key| table.required(key).value);
+    let is_whole = !certificate.is_empty() && !key.is_empty();
+    let tls = Tls {
+        certificate: certificate.into(),
+        key: key.into(),
+        ca: path("ca"),
+        client_ca: path("client_ca"),
+    };
+    if is_whole {
+        table.tls_faults(&tls);
+    }
+    table.finish();
+    tls
 }
 
 fn read_dns(table: &Table<'_>) -> Vec<SocketAddr> {
@@ -215,8 +246,8 @@ fn read_one_listen(table: &Table<'_>, found: &Found<String>) -> Option<Listen> {
         table.note(&found.at, wanted);
         return None;
     };
-    if !matches!(transport, Transport::Udp | Transport::Tcp) {
-        table.later(&found.at, &format!("{}://; only udp:// and tcp://", transport.label()));
+    if transport.is_websocket() {
+        table.later(&found.at, &format!("{}://; only udp://, tcp:// and tls://", transport.label()));
         return None;
     }
     match address.parse::<SocketAddr>() {

@@ -16,6 +16,8 @@ pub struct Peer {
     pub name: String,
     /// `from`: addresses and networks that may call in as this peer. Default none.
     pub from: Vec<Network>,
+    /// `tls_names`: names of whose certificate it may call in as this peer, from wherever (RFC 5922). Default none.
+    pub tls_names: Vec<String>,
     /// `uris`: where it is called, first to be tried first. Needed of a flow's `ai`. Default none.
     pub uris: Vec<String>,
     /// `codecs`: of `"opus"`, `"PCMU"`, `"PCMA"`, best first. Default all three in this order.
@@ -159,6 +161,7 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
     let peer = Peer {
         name: name.value.clone(),
         from: read_from(table),
+        tls_names: read_tls_names(table),
         uris: read_uris(table),
         codecs: read_codecs(table),
         headers: read_headers(table),
@@ -183,6 +186,17 @@ pub(super) fn read(table: &Table<'_>) -> Found<Peer> {
 fn read_from(table: &Table<'_>) -> Vec<Network> {
     let list = table.strings("from").map(|list| list.value).unwrap_or_default();
     list.iter().filter_map(|text| value::network(table, text)).collect()
+}
+
+fn read_tls_names(table: &Table<'_>) -> Vec<String> {
+    let list = table.strings("tls_names").map(|list| list.value).unwrap_or_default();
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    };
+    for found in list.iter().filter(|found| !is_name(&found.value)) {
+        table.note(&found.at, "must be a host name, as a certificate has it");
+    }
+    list.into_iter().map(|found| found.value.to_ascii_lowercase()).collect()
 }
 
 fn read_uris(table: &Table<'_>) -> Vec<String> {

@@ -30,7 +30,11 @@ fn read(text: &str) -> Result<Settings, Vec<Issue>> {
     let sound_fault = |path: &Path| {
         (path != Path::new("there.wav")).then(|| format!("there is no file {}", path.display()))
     };
-    Settings::read(text, &Surroundings { env: &env, sound_fault: &sound_fault })
+    let tls_faults = |tls: &Tls| {
+        let fault = ("key", "gone.key holds no private key in PEM".to_owned());
+        Vec::from_iter((tls.key == Path::new("gone.key")).then_some(fault))
+    };
+    Settings::read(text, &Surroundings { env: &env, sound_fault: &sound_fault, tls_faults: &tls_faults })
 }
 
 /// The faults of SMALL with `from` replaced by `to`, as `field: problem`.
@@ -223,23 +227,20 @@ fn keys_of_things_to_come_are_refused_by_name() {
     let queue = "queue = \"people\"\n";
     let direct = "queue = \"people\"\n[flows.handoff]\ninvite_handoff = \"direct\"\n";
     later(queue, direct, "flows[0].handoff.invite_handoff", "\"direct\"; only \"through-ai\"");
-    later("sip:1000", "sips:1000", "peers[1].uris[0]", "TLS; use sip: with transport=tcp or none");
-    for kind in ["tls", "ws", "wss"] {
+    for kind in ["ws", "wss"] {
         assert_section_fault(
             &format!("[sip]\nlisten = [\"{kind}://127.0.0.1:5060\"]"),
-            &format!("sip.listen[0]: not supported yet: {kind}://; only udp:// and tcp://"),
+            &format!("sip.listen[0]: not supported yet: {kind}://; only udp://, tcp:// and tls://"),
         );
     }
-    assert_section_fault(
-        "[sip]\ntls = { certificate = \"a\", key = \"b\", ca = \"c\", client_ca = \"d\" }",
-        "sip.tls: not supported yet: TLS",
-    );
 }
 
 #[test]
 fn what_is_called_over_a_transport_needs_an_address_of_ours_with_it() {
     let needs = "\"sip:1000@192.0.2.9;transport=tcp\" needs an address with tcp:// in sip.listen";
     assert_fault("2.9\"", "2.9;transport=tcp\"", &format!("peers[1].uris[0]: {needs}"));
+    let needs = "\"sips:1000@192.0.2.9\" needs an address with tls:// in sip.listen";
+    assert_fault("sip:1000", "sips:1000", &format!("peers[1].uris[0]: {needs}"));
     let both = "[sip]\nlisten = [\"udp://127.0.0.1:5060\", \"tcp://127.0.0.1:5060\"]\n";
     let settings = read(&format!("{both}{}", SMALL.replace("2.9\"", "2.9;transport=tcp\""))).unwrap();
     let transports: Vec<_> = settings.sip.listen.iter().map(|listen| listen.transport).collect();
@@ -256,6 +257,32 @@ fn a_session_interval_is_none_or_what_the_rfc_allows() {
     let least = "peers[0].session_expires: must be 0 or at least 90 (RFC 4028 §5)";
     assert_fault("name = \"web\"", &peer(89), least);
     assert_eq!(Settings::embedded().peers[0].session_expires, 1800);
+}
+
+#[test]
+fn tls_needs_its_files_and_each_fault_of_them_is_told() {
+    let listen = "[sip]\nlisten = [\"udp://127.0.0.1:5060\", \"tls://127.0.0.1:5061\"]";
+    let needs = "has an address under TLS, which needs `tls = { certificate = …, key = … }`";
+    assert_section_fault(listen, &format!("sip.listen: {needs}"));
+    let with = |tls: &str| format!("{listen}\ntls = {{ certificate = \"node.pem\"{tls} }}");
+    assert_section_fault(&with(""), "sip.tls: `key` is missing");
+    assert_section_fault(&with(", key = \"gone.key\""), "sip.tls.key: gone.key holds no private key in PEM");
+    let text = with(", key = \"node.key\", ca = \"ca.pem\", client_ca = \"clients.pem\"");
+    let settings = read(&format!("{text}\n{SMALL}")).unwrap();
+    let tls = settings.sip.tls.unwrap();
+    assert_eq!(tls.certificate, Path::new("node.pem"));
+    assert_eq!(tls.client_ca.as_deref(), Some(Path::new("clients.pem")));
+}
+
+#[test]
+fn a_peer_may_be_known_by_names_of_its_certificate() {
+    let text = SMALL.replace("name = \"web\"", "name = \"web\"\ntls_names = [\"SIP.Web.example\"]");
+    assert_eq!(read(&text).unwrap().peers[0].tls_names, ["sip.web.example"]);
+    let problem = "must be a host name, as a certificate has it";
+    for bad in ["", "*.web.example", "sip:web.example", "a b"] {
+        let to = format!("name = \"web\"\ntls_names = [\"{bad}\"]");
+        assert_fault("name = \"web\"", &to, &format!("peers[0].tls_names[0]: {problem}"));
+    }
 }
 
 #[test]
@@ -525,7 +552,7 @@ fn what_context_may_hold_is_checked() {
 
 #[test]
 fn a_report_names_file_line_and_field() {
-    let world = Surroundings { env: &|_| None, sound_fault: &|_| None };
+    let world = Surroundings { env: &|_| None, sound_fault: &|_| None, tls_faults: &|_| Vec::new() };
     let good = report(EMBEDDED, "baton.toml", &world);
     assert_eq!(good.text, "baton.toml: good: 1 flow, 2 peers, 1 queue, 1 agent, up to 1000 calls at once\n");
     assert_eq!(good.faults, 0);

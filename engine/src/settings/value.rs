@@ -154,11 +154,8 @@ fn check_uri(text: &str) -> Result<(), String> {
         return Err(wanted());
     }
     match Transport::of_uri(&uri) {
-        Some(Transport::Udp | Transport::Tcp) => Ok(()),
-        Some(transport) if transport.is_websocket() => {
-            Err("nobody can be called over WebSocket: its clients must come to us".to_owned())
-        }
-        Some(_) => Err("not supported yet: TLS; use sip: with transport=tcp or none".to_owned()),
+        Some(Transport::Udp | Transport::Tcp | Transport::Tls) => Ok(()),
+        Some(_) => Err("nobody can be called over WebSocket: its clients must come to us".to_owned()),
         None => Err("names a transport that is not known; use transport=tcp, or none for UDP".to_owned()),
     }
 }

@@ -35,6 +35,8 @@ pub struct AdmissionPeer {
     pub name: String,
     /// Where it calls from.
     pub from: Vec<Network>,
+    /// Names of certificates with which it calls from wherever; in lower case.
+    pub tls_names: Vec<String>,
     /// Its calls at once, if limited.
     pub calls: Option<usize>,
     /// Its new calls in a second, if limited.
@@ -148,6 +150,21 @@ impl Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerIndex(usize);
 
+/// Who calls, as far as it is known without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller<'a> {
+    /// From where.
+    pub address: IpAddr,
+    /// The names that its certificate has proven, in lower case.
+    pub names: &'a [String],
+}
+
+impl From<IpAddr> for Caller<'_> {
+    fn from(address: IpAddr) -> Self {
+        Self { address, names: &[] }
+    }
+}
+
 /// The node's door, shared by its shards.
 #[derive(Debug)]
 pub struct Gate {
@@ -175,15 +192,15 @@ impl Gate {
         }
     }
 
-    /// Lets a call of `source` in, or says why not. Each call let in is to [`Gate::leave`]. `full`: there is no time for calls
+    /// Lets a call of `caller` in, or says why not. Each call let in is to [`Gate::leave`]. `full`: there is no time for calls
     /// but emergencies of trusted peers, for which no limit of calls in a second holds either.
     ///
     /// # Errors
     /// The refusal, or the challenges that the caller is to answer first.
-    pub fn enter(
+    pub fn enter<'a>(
         &self,
         now: Time,
-        source: IpAddr,
+        caller: impl Into<Caller<'a>>,
         request: &Request,
         full: bool,
     ) -> Result<PeerIndex, Denied> {
@@ -195,7 +212,7 @@ impl Gate {
         if full && !emergency {
             return Err(Refusal::Load.into());
         }
-        let index = self.identify(now, source, request)?;
+        let index = self.identify(now, caller.into(), request)?;
         let first = emergency && self.settings.peers[index].trusted;
         if full && !first {
             return Err(Refusal::Load.into());
@@ -205,22 +222,24 @@ impl Gate {
 
     /// Whether a request is to get no answer at all: its sender is nobody's address, it belongs to no dialog, and the
     /// sender is banned, or nobody unknown is answered. `None`: what has come is no request that could be read.
-    pub fn ignores(&self, now: Time, source: IpAddr, request: Option<&Request>) -> bool {
+    pub fn ignores<'a>(&self, now: Time, caller: impl Into<Caller<'a>>, request: Option<&Request>) -> bool {
+        let caller = caller.into();
         // Dialogs are trusted: their tags cannot be guessed.
         let within = |request: &Request| request.headers.to().is_ok_and(|to| to.tag().is_some());
-        if self.known(source).is_some() || request.is_some_and(within) {
+        if self.known(caller).is_some() || request.is_some_and(within) {
             return false;
         }
         // Whoever could come in by a password has to be asked for it.
         let silent = self.settings.unknown == Unknown::Silence && self.strangers().next().is_none();
         let agent = request.and_then(|request| request.headers.value(Field::UserAgent));
-        self.guard().ignores(now, source, agent.map(|agent| &agent[..]), silent)
+        self.guard().ignores(now, caller.address, agent.map(|agent| &agent[..]), silent)
     }
 
-    /// Which peer a caller is, by its address or by the password of one of its users.
-    fn identify(&self, now: Time, source: IpAddr, request: &Request) -> Result<usize, Denied> {
+    /// Which peer a caller is, by its certificate, its address or the password of one of its users.
+    fn identify(&self, now: Time, caller: Caller<'_>, request: &Request) -> Result<usize, Denied> {
+        let source = caller.address;
         let challenge = |at: usize| Some((at, self.settings.peers[at].challenge.as_ref()?));
-        if let Some(at) = self.known(source) {
+        if let Some(at) = self.known(caller) {
             return match challenge(at) {
                 Some(asked) => self.guard().prove(now, source, request, std::iter::once(asked)),
                 None => Ok(at),
@@ -237,16 +256,20 @@ impl Gate {
         found
     }
 
-    /// The peer that has this address.
-    fn known(&self, source: IpAddr) -> Option<usize> {
-        self.settings.peers.iter().position(|peer| peer.from.iter().any(|net| net.contains(source)))
+    /// The peer that has one of these names or, since a certificate says more than an address, after that this address.
+    fn known(&self, caller: Caller<'_>) -> Option<usize> {
+        let peers = &self.settings.peers;
+        let has_name = |peer: &AdmissionPeer| caller.names.iter().any(|name| peer.tls_names.contains(name));
+        let has_address =
+            |peer: &AdmissionPeer| peer.from.iter().any(|network| network.contains(caller.address));
+        peers.iter().position(has_name).or_else(|| peers.iter().position(has_address))
     }
 
     /// The peers whose users may call from anywhere.
     fn strangers(&self) -> impl Iterator<Item = (usize, &Challenge)> + Clone {
         let peers = self.settings.peers.iter().enumerate();
         peers
-            .filter(|(_, peer)| peer.from.is_empty())
+            .filter(|(_, peer)| peer.from.is_empty() && peer.tls_names.is_empty())
             .filter_map(|(at, peer)| Some((at, peer.challenge.as_ref()?)))
     }
 
@@ -396,6 +419,19 @@ mod tests {
         assert_eq!(Refusal::UnknownPeer.status(), 403);
         let peer = enter(&gate, Time::ZERO, ANN).unwrap();
         assert_eq!(gate.name(peer), "ann");
+    }
+
+    #[test]
+    fn who_has_proven_a_peers_name_comes_in_from_anywhere() {
+        let mut ann = peer("ann", "127.0.0.1");
+        ann.tls_names = vec!["sip.ann.example".to_owned()];
+        let gate = gate(9, 9, vec![peer("bob", "127.0.0.2"), ann]);
+        let elsewhere = "192.0.2.1".parse().unwrap();
+        let names = ["other.example", "sip.ann.example"].map(str::to_owned);
+        let invite = Request::new(Method::Invite, "sip:x");
+        let enter = |names| gate.enter(Time::ZERO, Caller { address: elsewhere, names }, &invite, false);
+        assert_eq!(gate.name(enter(&names).unwrap()), "ann");
+        assert_eq!(enter(&names[..1]), Err(Refusal::UnknownPeer.into()));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! it runs. What a method cannot do at that moment (start a call's owner, hand it an input) it queues.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use baton_signaling::endpoint::{Flow, Transmit};
 use baton_signaling::message::{Message, ParseError};
@@ -66,6 +67,13 @@ impl From<Result<Message, ParseError>> for Arrival {
     }
 }
 
+/// Who the far end of a flow has proven to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Names of its certificate (RFC 5922 §7.1), in lower case.
+    pub names: Arc<[String]>,
+}
+
 /// The world of one shard.
 pub trait Io {
     /// Writes the next waiting datagram of any open pair into `buffer`; a longer one is cut.
@@ -89,6 +97,11 @@ pub trait Io {
 
     /// Sends a SIP message, over a connection that is opened if there is none; `false`: its flow cannot carry it.
     fn send_message(&mut self, transmit: Transmit) -> bool;
+
+    /// Who the far end of a flow has proven to be; `None`: nobody has asked it, or it has shown nothing.
+    fn identity(&self, _: Flow) -> Option<Identity> {
+        None
+    }
 
     /// From which of our sockets to which addresses a request for `uri` may go, the best first (RFC 3263), at most
     /// [`TARGETS_MAX`](baton_signaling::limits::TARGETS_MAX); none: its host is not known.

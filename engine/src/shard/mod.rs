@@ -33,10 +33,10 @@ use std::time::Duration;
 use baton_signaling::endpoint::{Endpoint, EndpointConfig};
 use baton_signaling::{Random, Time};
 
-pub use admission::{AdmissionPeer, AdmissionSettings, Gate, Network, PeerIndex, Refusal};
+pub use admission::{AdmissionPeer, AdmissionSettings, Caller, Gate, Network, PeerIndex, Refusal};
 pub use apply::Applied;
 pub use guard::{Ban, Challenge, Denied, GuardCounts, Unknown};
-pub use io::{Arrival, Datagram, Io, NewCall, OwnerGone};
+pub use io::{Arrival, Datagram, Identity, Io, NewCall, OwnerGone};
 pub use ladder::{Ladder, LadderCounts, Said};
 pub use mask::Secrets;
 pub use outbox::{OUTBOX_PACKETS, Outbox, PACKET_BYTES, Packet};

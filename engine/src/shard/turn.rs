@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::sessions::{Out, Panicked};
 use super::translate::{incoming, translate};
-use super::{Arrival, Datagram, Denied, Io, NewCall, OwnerGone, Refusal, Rest, Shard};
+use super::{Arrival, Caller, Datagram, Denied, Identity, Io, NewCall, OwnerGone, Refusal, Rest, Shard};
 use crate::call::Input;
 use crate::key::{CallKey, LegId};
 use crate::media::{Lane, Session};
@@ -184,12 +184,12 @@ impl Shard {
 
     /// A panic over one message costs that message; its transaction ends by its timers.
     fn handle_message(&mut self, now: Time, flow: Flow, arrival: Arrival, io: &mut impl Io) {
+        let identity = io.identity(flow);
+        let caller = caller(flow, identity.as_ref());
         let ignored = match &arrival {
             Arrival::Message(Message::Response(_)) | Arrival::Closed => false,
-            Arrival::Message(Message::Request(request)) => {
-                self.gate.ignores(now, flow.remote.ip(), Some(request))
-            }
-            Arrival::Malformed(_) => self.gate.ignores(now, flow.remote.ip(), None),
+            Arrival::Message(Message::Request(request)) => self.gate.ignores(now, caller, Some(request)),
+            Arrival::Malformed(_) => self.gate.ignores(now, caller, None),
         };
         if ignored {
             return;
@@ -255,7 +255,8 @@ impl Shard {
         request: Request,
         io: &mut impl Io,
     ) -> Result<(), Denied> {
-        let peer = self.gate.enter(now, flow.remote.ip(), &request, self.load.is_full())?;
+        let (identity, full) = (io.identity(flow), self.load.is_full());
+        let peer = self.gate.enter(now, caller(flow, identity.as_ref()), &request, full)?;
         let key = self.calls.next_key(self.index);
         let id = format!("{:016x}{:016x}", self.random.draw(), self.random.draw());
         let seed = self.random.draw();
@@ -315,6 +316,11 @@ impl Shard {
             self.flush(io);
         }
     }
+}
+
+fn caller(flow: Flow, identity: Option<&Identity>) -> Caller<'_> {
+    let names = identity.map(|identity| &identity.names[..]).unwrap_or_default();
+    Caller { address: flow.remote.ip(), names }
 }
 
 #[cfg(test)]

@@ -51,6 +51,12 @@ pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 1024;
 /// end reads nothing any more.
 pub(crate) const CONNECTION_QUEUE: usize = 256;
 
+/// Hosts that are remembered by their addresses, for what their certificates have to say: more than any settings name.
+pub(crate) const HOSTS: usize = 4096;
+
+/// Between two looks at whether certificates have changed: a renewal is hours before the end of what it replaces.
+pub(crate) const RENEWAL_LOOK: Duration = Duration::from_secs(2);
+
 /// Connections that wait to be opened; beyond it a message has no way.
 pub(crate) const DIALS_WAITING: usize = 256;
 

@@ -199,6 +199,7 @@ fn describe_connections() {
     gauge!("baton_sip_connections", "SIP connections by transport, those that are being opened included.");
     counter!("baton_sip_connections_opened_total", "SIP connections begun, by transport and by which side.");
     counter!("baton_sip_connections_refused_total", "SIP connections there was no room for, by reason.");
+    counter!("baton_tls_reloads_total", "Certificates that have changed, by whether they could be taken.");
     counter!("baton_sip_connections_closed_total", "SIP connections that are over, by reason.");
 }
 

@@ -23,7 +23,7 @@ use super::limits::LAST_WORDS;
 use super::metrics::{self, NodeMetrics};
 use super::poller::Poller;
 use super::resolve::{Names, Resolver};
-use super::streams::Streams;
+use super::streams::{Certificates, Streams, TlsFault};
 use super::udp::{BindError, SipSockets};
 use super::world::{MediaAddress, World};
 use super::{Clock, Plan, entropy, http, secret};
@@ -46,6 +46,8 @@ pub enum StartError {
     },
     /// The system refused something that every node needs.
     System(io::Error),
+    /// A certificate cannot be used; the sentence names its file.
+    Tls(String),
     /// A sound cannot be played.
     Sound {
         /// Its place among the sounds of the settings.
@@ -62,6 +64,7 @@ impl fmt::Display for StartError {
                 write!(f, "{address} is in use by another program")
             }
             Self::Bind { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Tls(fault) => f.write_str(fault),
             Self::System(error) => write!(f, "the system refuses what the node needs: {error}"),
             Self::Sound { at, error } => {
                 write!(f, "sound {} of the settings cannot be played: {error}", at + 1)
@@ -71,6 +74,12 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+impl StartError {
+    fn tls(fault: TlsFault) -> Self {
+        Self::Tls(fault.to_string())
+    }
+}
 
 impl From<BindError> for StartError {
     fn from(BindError { address, error }: BindError) -> Self {
@@ -128,7 +137,8 @@ impl Node {
         // First, since whoever counts holds handles of what is installed.
         let rendered = metrics::install();
         let sip = SipSockets::bind(&plan.sip)?;
-        let (streams, listening) = Streams::bind(&plan.streams)?;
+        let certificates = plan.tls.clone().map(Certificates::read).transpose().map_err(StartError::tls)?;
+        let (streams, listening) = Streams::bind(&plan.streams, certificates)?;
         let page = std::net::TcpListener::bind(plan.http)
             .map_err(|error| StartError::Bind { address: plan.http, error })?;
         let addresses = NodeAddresses {

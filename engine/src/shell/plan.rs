@@ -55,6 +55,11 @@ pub(crate) fn sound_fault(file: &Path) -> Option<String> {
     }
 }
 
+/// What is wrong with files of certificates, as `settings::Surroundings` asks.
+pub(crate) fn tls_faults(files: &settings::Tls) -> Vec<(&'static str, String)> {
+    super::streams::tls_faults(files).into_iter().map(|fault| (fault.key, fault.problem)).collect()
+}
+
 /// What a node is started with.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -64,6 +69,8 @@ pub struct Plan {
     pub streams: Vec<(Transport, SocketAddr)>,
     /// The name servers that are asked; none: the system's.
     pub dns: Vec<SocketAddr>,
+    /// Certificates for those of them under TLS.
+    pub tls: Option<settings::Tls>,
     /// The address written into Via and Contact, if not the socket's.
     pub advertise: Option<IpAddr>,
     /// The address for RTP.
@@ -111,6 +118,7 @@ impl Plan {
             sip: listen(settings, |transport| transport == Transport::Udp).map(|(_, at)| at).collect(),
             streams: listen(settings, Transport::is_reliable).collect(),
             dns: settings.sip.dns.clone(),
+            tls: settings.sip.tls.clone(),
             advertise: settings.sip.advertise,
             media: settings.media.address,
             ports: settings.media.ports.first..=settings.media.ports.last,
@@ -216,6 +224,7 @@ fn admission(settings: &Settings) -> AdmissionSettings {
     let peer = |peer: &settings::Peer| AdmissionPeer {
         name: peer.name.clone(),
         from: peer.from.iter().map(network).collect(),
+        tls_names: peer.tls_names.clone(),
         calls: peer.calls.and_then(|calls| usize::try_from(calls).ok()),
         calls_per_second: peer.calls_per_second,
         trusted: peer.trusted,

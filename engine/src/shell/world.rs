@@ -10,6 +10,8 @@ use std::sync::Arc;
 use actix::Addr;
 use actix::prelude::SendError;
 use baton_signaling::endpoint::{Flow, Transmit, Transport};
+use baton_signaling::message::{Host, Uri};
+use bytes::Bytes;
 
 use super::actors::{CallActor, ShardCell, Tell};
 use super::inbox::{Inbox, InboxCounts};
@@ -20,7 +22,7 @@ use super::udp::{PairSockets, SipSockets};
 use crate::call::Input;
 use crate::key::CallKey;
 use crate::media::Lane;
-use crate::shard::{Arrival, Datagram, Io, NewCall, Outbox, OwnerGone, Pair};
+use crate::shard::{Arrival, Datagram, Identity, Io, NewCall, Outbox, OwnerGone, Pair};
 
 /// Looks at the sockets in one turn: a stream that sends more than a packet at once had a stall of the network behind it, of
 /// 140 ms at the most, or is none.
@@ -145,6 +147,12 @@ impl World {
         self.inbox.counts()
     }
 
+    /// Whether what goes over a flow reaches whom a URI names, under TLS by certificate (RFC 5922 §7.2).
+    fn is_to(&self, flow: &Flow, uri: &str) -> bool {
+        let host = (flow.transport == Transport::Tls).then(|| host_of(uri)).flatten();
+        host.is_none_or(|host| self.streams.expect(flow.remote, host))
+    }
+
     fn sockets(&self, pair: Pair) -> Option<&PairSockets> {
         self.pairs.get(index(pair))?.as_ref()
     }
@@ -212,12 +220,17 @@ impl Io for World {
         }
     }
 
+    fn identity(&self, flow: Flow) -> Option<Identity> {
+        flow.transport.is_secure().then(|| self.streams.names(flow)).flatten().map(|names| Identity { names })
+    }
+
     fn targets(&mut self, uri: &str) -> Vec<Flow> {
         let towards = |(transport, remote)| match transport {
             Transport::Udp => self.sip.towards(remote),
             transport => self.streams.towards(transport, remote),
         };
-        self.names.targets(uri).into_iter().filter_map(towards).collect()
+        let flows = self.names.targets(uri).into_iter().filter_map(towards);
+        flows.filter(|flow| self.is_to(flow, uri)).collect()
     }
 
     fn start(&mut self, call: NewCall) -> bool {
@@ -254,4 +267,10 @@ impl Io for World {
 
 fn index(pair: Pair) -> usize {
     usize::from(pair.rtp() / 2)
+}
+
+/// The host that a SIP URI names: whose certificate its server has to show, wherever that is.
+fn host_of(uri: &str) -> Option<Host> {
+    let uri = Uri::parse(&Bytes::copy_from_slice(uri.as_bytes())).ok()?;
+    uri.sip().map(|uri| uri.host.clone())
 }

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::settings::{self, Surroundings};
-use crate::shell::plan::sound_fault;
+use crate::shell::plan::{sound_fault, tls_faults};
 
 /// Checks the file at `path` against this machine's environment and files.
 pub(super) fn run(path: &Path) -> ExitCode {
     let file = path.display().to_string();
-    let world = Surroundings { env: &|name| std::env::var(name).ok(), sound_fault: &sound_fault };
+    let env = |name: &str| std::env::var(name).ok();
+    let world = Surroundings { env: &env, sound_fault: &sound_fault, tls_faults: &tls_faults };
     let report = match std::fs::read_to_string(path) {
         Ok(text) => settings::report(&text, &file, &world),
         Err(error) => {

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::complain;
 use crate::settings::{Settings, Surroundings};
-use crate::shell::plan::sound_fault;
+use crate::shell::plan::{sound_fault, tls_faults};
 use crate::shell::{Node, Plan, logging};
 
 pub(super) fn run(config: Option<&Path>) -> ExitCode {
@@ -30,7 +30,8 @@ fn read(config: Option<&Path>) -> Result<Settings, String> {
     let Some(file) = config else { return Ok(Settings::embedded()) };
     let text =
         std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    let world = Surroundings { env: &|name| std::env::var(name).ok(), sound_fault: &sound_fault };
+    let env = |name: &str| std::env::var(name).ok();
+    let world = Surroundings { env: &env, sound_fault: &sound_fault, tls_faults: &tls_faults };
     Settings::read(&text, &world).map_err(|issues| {
         let mut faults = format!("{} is not usable:", file.display());
         for issue in issues {

@@ -11,6 +11,7 @@ pub(crate) struct StreamMetrics {
     opened: [[Counter; 2]; Transport::ALL.len()],
     refused: [Counter; Unwelcome::ALL.len()],
     closed: [Counter; Ended::ALL.len()],
+    renewed: [Counter; 2],
 }
 
 impl StreamMetrics {
@@ -27,7 +28,14 @@ impl StreamMetrics {
                 .map(|why| counter!("baton_sip_connections_refused_total", "reason" => why.label())),
             closed: Ended::ALL
                 .map(|why| counter!("baton_sip_connections_closed_total", "reason" => why.label())),
+            renewed: ["refused", "taken"]
+                .map(|result| counter!("baton_tls_reloads_total", "result" => result)),
         }
+    }
+
+    /// Certificates had changed, and could be taken or not.
+    pub(crate) fn renewed(&self, taken: bool) {
+        self.renewed[usize::from(taken)].increment(1);
     }
 
     /// A connection begins; `ours`: we open it.

@@ -21,6 +21,8 @@ pub(crate) enum Ended {
     Refused,
     /// It was not open in time.
     Handshake,
+    /// Its TLS handshake has failed: a certificate that one of the two does not take, most likely.
+    Tls,
     /// The far end has closed it.
     Peer,
     /// It broke.
@@ -41,9 +43,10 @@ pub(crate) enum Ended {
 
 impl Ended {
     /// All of them, in the order in which they are counted.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Refused,
         Self::Handshake,
+        Self::Tls,
         Self::Peer,
         Self::Broken,
         Self::Idle,
@@ -59,6 +62,7 @@ impl Ended {
         match self {
             Self::Refused => "refused",
             Self::Handshake => "handshake",
+            Self::Tls => "tls",
             Self::Peer => "peer",
             Self::Broken => "broken",
             Self::Idle => "idle",

@@ -1,12 +1,13 @@
-//! SIP over connections: TCP (RFC 3261 §18). One task each, on the arbiter that reads SIP; shards hand messages over by
-//! bounded queues and never wait.
+//! SIP over connections: TCP, bare and under TLS (RFC 3261 §18, §26.3). One task each, on the arbiter that reads SIP; shards
+//! hand messages over by bounded queues and never wait.
 //!
 //! A message goes over the connection of its flow; where there is none, one is opened. `table.rs` knows which there are,
-//! `connection.rs` carries bytes, `opening.rs` accepts and connects. Leaves out what messages mean, and who may call.
+//! `connection.rs` carries bytes, `opening.rs` accepts and connects, `tls.rs` has the certificates. Leaves out what messages mean, and who may call.
 
 mod connection;
 mod opening;
 mod table;
+mod tls;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,6 +15,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use baton_signaling::endpoint::{Flow, Transmit, Transport};
+use baton_signaling::message::Host;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -26,6 +28,7 @@ use table::{Key, Table};
 
 pub(crate) use connection::Ended;
 pub(crate) use table::Unwelcome;
+pub(crate) use tls::{Certificates, TlsFault, faults as tls_faults};
 
 /// The connections of a node, as those who send use them.
 #[derive(Clone)]
@@ -36,6 +39,7 @@ struct Shared {
     /// Taken for a few instructions per message, by shards and connections.
     table: Mutex<Table>,
     dials: mpsc::Sender<Dial>,
+    certificates: Option<Certificates>,
     metrics: StreamMetrics,
 }
 
@@ -46,11 +50,14 @@ pub(crate) struct Listening {
 }
 
 impl Streams {
-    /// Listens on all of `addresses`; port 0 takes any free one.
+    /// Listens on all of `addresses`; port 0 takes any free one. Those under TLS need `certificates`.
     ///
     /// # Errors
     /// The first address that cannot be had.
-    pub(crate) fn bind(addresses: &[(Transport, SocketAddr)]) -> Result<(Self, Listening), BindError> {
+    pub(crate) fn bind(
+        addresses: &[(Transport, SocketAddr)],
+        certificates: Option<Certificates>,
+    ) -> Result<(Self, Listening), BindError> {
         let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
         for &(transport, address) in addresses {
             let socket = listen(address).map_err(|error| BindError { address, error })?;
@@ -60,13 +67,29 @@ impl Streams {
         }
         let (asks, dials) = mpsc::channel(DIALS_WAITING);
         let table = Mutex::new(Table::default());
-        let shared = Shared { listeners, table, dials: asks, metrics: StreamMetrics::new() };
+        let metrics = StreamMetrics::new();
+        let shared = Shared { listeners, table, dials: asks, certificates, metrics };
         Ok((Self(Arc::new(shared)), Listening { sockets, dials }))
     }
 
     /// What is listened on.
     pub(crate) fn listeners(&self) -> &[(Transport, SocketAddr)] {
         &self.0.listeners
+    }
+
+    /// Whose certificate the far end at `remote` has to show when a connection under TLS is opened to it; `false`: there is
+    /// one that was opened to somebody else, of whom `host` is not known to be (RFC 5923 §9.3).
+    pub(crate) fn expect(&self, remote: SocketAddr, host: Host) -> bool {
+        let is_theirs = self.table().expect(remote, &host);
+        if !is_theirs {
+            tracing::warn!(%remote, ?host, "a TLS connection there is another's, by its certificate");
+        }
+        is_theirs
+    }
+
+    /// The names that the far end of a connection has proven to have; `None`: there is no such connection, or it has not.
+    pub(crate) fn names(&self, flow: Flow) -> Option<Arc<[String]>> {
+        self.table().names(&(flow.transport, flow.remote))
     }
 
     /// The flow that reaches `remote` over `transport`: from the first address of its family, before all one on loopback for
@@ -103,14 +126,15 @@ impl Streams {
         let first = out.try_send(bytes);
         debug_assert!(first.is_ok(), "the queue is new");
         let key = (flow.transport, flow.remote);
-        let id = match table.add(key, out.clone()) {
+        let host = table.host(flow.remote);
+        let id = match table.add(key, out.clone(), Some(host.clone())) {
             Ok(id) => id,
             Err(unwelcome) => {
                 self.0.metrics.refused(unwelcome);
                 return false;
             }
         };
-        let asked = self.0.dials.try_send(Dial { id, flow, out: out.downgrade(), queue }).is_ok();
+        let asked = self.0.dials.try_send(Dial { id, flow, host, out: out.downgrade(), queue }).is_ok();
         if !asked {
             table.remove(&key, id);
             self.0.metrics.refused(Unwelcome::Dials);
@@ -124,7 +148,8 @@ impl Streams {
         for (socket, &(transport, local)) in listening.sockets.into_iter().zip(&self.0.listeners) {
             actix::spawn(opening.clone().accept(socket, transport, local));
         }
-        actix::spawn(opening.dial(listening.dials));
+        actix::spawn(opening.clone().dial(listening.dials));
+        actix::spawn(opening.renew());
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -162,16 +187,16 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_named() {
-        let (first, _listening) = Streams::bind(&[(Transport::Tcp, any())]).unwrap();
+        let (first, _listening) = Streams::bind(&[(Transport::Tcp, any())], None).unwrap();
         let (_, taken) = first.listeners()[0];
-        let Err(error) = Streams::bind(&[(Transport::Tcp, taken)]) else { panic!("bound twice") };
+        let Err(error) = Streams::bind(&[(Transport::Tcp, taken)], None) else { panic!("bound twice") };
         assert_eq!((error.address, error.error.kind()), (taken, io::ErrorKind::AddrInUse));
     }
 
     #[test]
     fn nothing_goes_out_over_a_transport_that_is_not_listened_on() {
         let (streams, _listening) =
-            Streams::bind(&[(Transport::Tcp, any()), (Transport::Ws, any())]).unwrap();
+            Streams::bind(&[(Transport::Tcp, any()), (Transport::Ws, any())], None).unwrap();
         let remote = ([127, 0, 0, 2], 5060).into();
         assert_eq!(streams.towards(Transport::Tcp, remote).unwrap().local, streams.listeners()[0].1);
         assert_eq!(streams.towards(Transport::Tls, remote), None);

@@ -1,24 +1,36 @@
 //! How connections come to be: accepted where we listen, opened where a message has to go.
 
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use baton_signaling::endpoint::{Flow, Transport};
+use baton_signaling::message::Host;
 use bytes::Bytes;
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::{self, Receiver, WeakSender};
-use tokio::time::{sleep, timeout};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
+use super::Streams;
 use super::connection::{Connection, Ended};
-use super::{Streams, table::Key};
+use super::table::Key;
+use super::tls::{Certificates, Configs, names};
 use crate::shell::intake::Intake;
-use crate::shell::limits::{ACCEPT_PAUSE, CONNECT_TIME, CONNECTION_QUEUE, KEEPALIVE, KEEPALIVE_AGAIN};
+use crate::shell::limits::{
+    ACCEPT_PAUSE, CONNECT_TIME, CONNECTION_QUEUE, KEEPALIVE, KEEPALIVE_AGAIN, RENEWAL_LOOK,
+};
 
 /// A connection that a shard wants.
 pub(super) struct Dial {
     pub(super) id: u64,
     pub(super) flow: Flow,
+    /// Who is to be at its other end, under TLS.
+    pub(super) host: Host,
     pub(super) out: WeakSender<Bytes>,
     /// Holds the message for which it is opened.
     pub(super) queue: Receiver<Bytes>,
@@ -44,13 +56,89 @@ impl Place {
     fn key(&self) -> Key {
         (self.flow.transport, self.flow.remote)
     }
-}
 
-impl Place {
     /// Carries a connection that somebody else has opened.
     async fn serve(mut self, stream: TcpStream, connection: Connection, mut queue: Receiver<Bytes>) {
         keep_alive(&stream);
-        self.ended = connection.run(stream, &mut queue).await;
+        if !self.flow.transport.is_secure() {
+            self.ended = self.carry(stream, connection, &mut queue).await;
+            return;
+        }
+        self.ended = match timeout(CONNECT_TIME, self.accept(stream)).await {
+            Err(_) => Ended::Handshake,
+            Ok(Err(error)) => {
+                tracing::debug!(flow = ?self.flow, %error, "a TLS handshake has failed");
+                Ended::Tls
+            }
+            Ok(Ok(stream)) => self.carry(stream, connection, &mut queue).await,
+        };
+    }
+
+    async fn carry(
+        &mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        connection: Connection,
+        queue: &mut Receiver<Bytes>,
+    ) -> Ended {
+        self.known = true;
+        connection.run(stream, queue).await
+    }
+
+    fn configs(&self) -> io::Result<Configs> {
+        let certificates = self.opening.streams.0.certificates.as_ref();
+        certificates.map(Certificates::current).ok_or_else(|| io::Error::other("there is no certificate"))
+    }
+
+    fn identify(&self, chain: Option<&[CertificateDer<'_>]>) {
+        self.opening.streams.table().identify(&self.key(), self.id, names(chain));
+    }
+
+    /// The handshake with somebody who has connected.
+    async fn accept(&self, stream: TcpStream) -> io::Result<Box<server::TlsStream<TcpStream>>> {
+        let stream = TlsAcceptor::from(self.configs()?.server).accept(stream).await?;
+        self.identify(stream.get_ref().1.peer_certificates());
+        Ok(Box::new(stream))
+    }
+
+    /// The handshake with somebody to whom we have connected.
+    async fn secure(&self, stream: TcpStream, host: Host) -> io::Result<Box<client::TlsStream<TcpStream>>> {
+        // The name is SNI, too (RFC 6066 §3), unless it is an address.
+        let name = match host {
+            Host::Ip(address) => ServerName::IpAddress(address.into()),
+            Host::Name(name) => {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                ServerName::try_from(name).map_err(io::Error::other)?
+            }
+        };
+        let stream = TlsConnector::from(self.configs()?.client).connect(name, stream).await?;
+        self.identify(stream.get_ref().1.peer_certificates());
+        Ok(Box::new(stream))
+    }
+
+    /// Opens a connection for what lies in the queue; `host`: who is to be at its other end.
+    async fn open(&self, connection: Connection, host: Host, queue: &mut Receiver<Bytes>) -> Ended {
+        let flow = self.flow;
+        let until = Instant::now() + CONNECT_TIME;
+        let stream = match timeout_at(until, connect(flow)).await {
+            Err(_) => return Ended::Handshake,
+            Ok(Err(error)) => {
+                tracing::debug!(?flow, %error, "a SIP connection cannot be opened");
+                return Ended::Refused;
+            }
+            Ok(Ok(stream)) => stream,
+        };
+        if !flow.transport.is_secure() {
+            return connection.run(stream, queue).await;
+        }
+        match timeout_at(until, self.secure(stream, host)).await {
+            Err(_) => Ended::Handshake,
+            Ok(Err(error)) => {
+                // An operator's affair: one of the two has a certificate that the other does not take.
+                tracing::warn!(?flow, %error, "a TLS handshake of ours has failed");
+                Ended::Tls
+            }
+            Ok(Ok(stream)) => connection.run(stream, queue).await,
+        }
     }
 }
 
@@ -93,12 +181,12 @@ impl Opening {
     fn welcome(self: &Rc<Self>, stream: TcpStream, flow: Flow) {
         let (out, queue) = mpsc::channel(CONNECTION_QUEUE);
         let weak = out.downgrade();
-        let id = match self.streams.table().add((flow.transport, flow.remote), out) {
+        let id = match self.streams.table().add((flow.transport, flow.remote), out, None) {
             Ok(id) => id,
             Err(unwelcome) => return self.streams.0.metrics.refused(unwelcome),
         };
         self.streams.0.metrics.opened(flow.transport, false);
-        let place = Place { opening: self.clone(), flow, id, known: true, ended: Ended::Broken };
+        let place = Place { opening: self.clone(), flow, id, known: false, ended: Ended::Broken };
         let connection = Connection { flow, ours: false, intake: self.intake.clone(), out: weak };
         actix::spawn(place.serve(stream, connection, queue));
     }
@@ -111,23 +199,40 @@ impl Opening {
     }
 
     async fn open(self: Rc<Self>, dial: Dial) {
-        let Dial { id, flow, out, mut queue } = dial;
+        let Dial { id, flow, host, out, mut queue } = dial;
         self.streams.0.metrics.opened(flow.transport, true);
-        let mut place = Place { opening: self.clone(), flow, id, known: true, ended: Ended::Refused };
+        let mut place = Place { opening: self.clone(), flow, id, known: true, ended: Ended::Broken };
         let connection = Connection { flow, ours: true, intake: self.intake.clone(), out };
-        place.ended = match timeout(CONNECT_TIME, connect(flow)).await {
-            Err(_) => Ended::Handshake,
-            Ok(Err(error)) => {
-                tracing::debug!(?flow, %error, "a SIP connection cannot be opened");
-                Ended::Refused
+        place.ended = place.open(connection, host, &mut queue).await;
+    }
+
+    /// Reads certificates again when they have changed, until the runtime ends. Connections that are open stay as they are.
+    pub(super) async fn renew(self: Rc<Self>) {
+        let Some(certificates) = self.streams.0.certificates.clone() else { return };
+        let mut seen = certificates.changed();
+        loop {
+            sleep(RENEWAL_LOOK).await;
+            // Files may be slow.
+            let files = certificates.clone();
+            let looked = spawn_blocking(move || {
+                let changed = files.changed();
+                let read = (changed != seen).then(|| files.reload());
+                (changed, read)
+            });
+            let Ok((changed, read)) = looked.await else { return };
+            seen = changed;
+            let Some(read) = read else { continue };
+            self.streams.0.metrics.renewed(read.is_ok());
+            match read {
+                Ok(()) => tracing::info!("certificates have been read again"),
+                Err(fault) => tracing::error!(%fault, "certificates are kept as they were"),
             }
-            Ok(Ok(stream)) => connection.run(stream, &mut queue).await,
-        };
+        }
     }
 }
 
 /// A connection from the address we are known by.
-async fn connect(flow: Flow) -> std::io::Result<TcpStream> {
+async fn connect(flow: Flow) -> io::Result<TcpStream> {
     let socket = if flow.remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if !flow.local.ip().is_unspecified() {
         socket.bind(SocketAddr::new(flow.local.ip(), 0))?;

@@ -243,7 +243,7 @@ ai = "polyai"
 queue = "snapcall_agents"
 "#
     );
-    let world = Surroundings { env: &|_| None, sound_fault: &|_| None };
+    let world = Surroundings { env: &|_| None, sound_fault: &|_| None, tls_faults: &|_| Vec::new() };
     Settings::read(&text, &world)
         .unwrap_or_else(|issues| panic!("the demo's own settings are wrong: {issues:?}"))
 }
