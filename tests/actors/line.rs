@@ -1,14 +1,18 @@
-//! A phone's connection: raw text over TCP, bare or under TLS, cut into messages by a reader of its own.
+//! A phone's connection: raw text over TCP, bare or under TLS, or over a WebSocket, cut into messages by a reader of its own.
 
 use std::io;
 use std::net::SocketAddr;
 
 use baton_tests::sip::Text;
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::phone::PATIENCE;
 
@@ -22,6 +26,8 @@ enum Wire {
     Tcp(TcpStream),
     Client(Box<client::TlsStream<TcpStream>>),
     Server(Box<server::TlsStream<TcpStream>>),
+    Web(Box<WebSocketStream<TcpStream>>),
+    SecureWeb(Box<WebSocketStream<client::TlsStream<TcpStream>>>),
 }
 
 impl Wire {
@@ -30,6 +36,8 @@ impl Wire {
             Self::Tcp(stream) => stream,
             Self::Client(stream) => stream.get_ref().0,
             Self::Server(stream) => stream.get_ref().0,
+            Self::Web(socket) => socket.get_ref(),
+            Self::SecureWeb(socket) => socket.get_ref().get_ref().0,
         }
     }
 
@@ -38,6 +46,8 @@ impl Wire {
             Self::Tcp(stream) => stream.write_all(bytes).await,
             Self::Client(stream) => stream.write_all(bytes).await,
             Self::Server(stream) => stream.write_all(bytes).await,
+            Self::Web(socket) => socket.send(message(bytes)).await.map_err(io::Error::other),
+            Self::SecureWeb(socket) => socket.send(message(bytes)).await.map_err(io::Error::other),
         }
     }
 
@@ -46,6 +56,25 @@ impl Wire {
             Self::Tcp(stream) => stream.read(buffer).await,
             Self::Client(stream) => stream.read(buffer).await,
             Self::Server(stream) => stream.read(buffer).await,
+            Self::Web(socket) => hear(socket.next().await, buffer),
+            Self::SecureWeb(socket) => hear(socket.next().await, buffer),
+        }
+    }
+}
+
+/// What is said, in one message.
+fn message(bytes: &[u8]) -> Message {
+    Message::text(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// A message of the node's: whole, or nothing of it is understood.
+fn hear(came: Option<Result<Message, tungstenite::Error>>, buffer: &mut [u8]) -> io::Result<usize> {
+    match came {
+        None | Some(Ok(Message::Close(_)) | Err(_)) => Ok(0),
+        Some(Ok(message)) => {
+            let bytes = message.into_data();
+            buffer[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
         }
     }
 }
@@ -68,6 +97,42 @@ impl Line {
     ) -> io::Result<Self> {
         let stream = connector.connect(name, TcpStream::connect(node).await?).await?;
         Ok(Self::over(Wire::Client(Box::new(stream))))
+    }
+
+    /// A WebSocket to the node for a subprotocol, under TLS with a `connector`.
+    pub(crate) async fn web(
+        connector: Option<&TlsConnector>,
+        node: SocketAddr,
+        subprotocol: &str,
+    ) -> Result<Self, tungstenite::Error> {
+        let scheme = if connector.is_some() { "wss" } else { "ws" };
+        let mut request = format!("{scheme}://{node}/").into_client_request()?;
+        let value = subprotocol.parse().expect("a header's value");
+        request.headers_mut().insert("Sec-WebSocket-Protocol", value);
+        let stream = TcpStream::connect(node).await?;
+        let wire = match connector {
+            None => Wire::Web(Box::new(client_async(request, stream).await?.0)),
+            Some(connector) => {
+                let stream = connector.connect(ServerName::IpAddress(node.ip().into()), stream).await?;
+                Wire::SecureWeb(Box::new(client_async(request, stream).await?.0))
+            }
+        };
+        Ok(Self::over(wire))
+    }
+
+    /// Asks whether the node is there, and hears that it is.
+    pub(crate) async fn ping(&mut self) {
+        let Wire::Web(socket) = &mut self.wire else { panic!("no WebSocket") };
+        socket.send(Message::Ping("there".into())).await.unwrap();
+        let answer = timeout(PATIENCE, socket.next()).await.expect("an answer").unwrap().unwrap();
+        assert_eq!(answer, Message::Pong("there".into()));
+    }
+
+    /// Says so many octets in one message.
+    pub(crate) async fn say_octets(&mut self, count: usize) {
+        let Wire::Web(socket) = &mut self.wire else { panic!("no WebSocket") };
+        // The node may let go before it has taken all.
+        let _ = socket.send(Message::binary(vec![b'x'; count])).await;
     }
 
     /// The next connection that the node opens, under TLS.
@@ -134,7 +199,7 @@ impl Line {
     /// Waits until the node has closed the connection.
     pub(crate) async fn is_closed(&mut self) {
         let closed = timeout(PATIENCE, async {
-            let mut buffer = [0; 4096];
+            let mut buffer = [0; 65_536];
             while !matches!(self.wire.read(&mut buffer).await, Ok(0) | Err(_)) {}
         });
         assert!(closed.await.is_ok(), "the connection is still open");
@@ -165,7 +230,7 @@ impl Line {
     }
 
     async fn read_some(&mut self) -> io::Result<usize> {
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 65_536];
         let length = self.wire.read(&mut buffer).await?;
         self.received.push_str(&String::from_utf8_lossy(&buffer[..length]));
         Ok(length)

@@ -1,6 +1,6 @@
 //! A caller who is connected to the node, and who talks with an AI on UDP; over whichever transport.
 
-use std::net::SocketAddr;
+use std::fmt::Display;
 
 use baton_tests::sip::Text;
 use tokio::net::UdpSocket;
@@ -19,13 +19,16 @@ pub(crate) struct Over {
 pub(crate) const TCP: Over = Over { via: "TCP", parameter: "tcp" };
 pub(crate) const TLS: Over = Over { via: "TLS", parameter: "tls" };
 
+pub(crate) const WS: Over = Over { via: "WS", parameter: "ws" };
+pub(crate) const WSS: Over = Over { via: "WSS", parameter: "ws" };
+
 impl Over {
     /// A caller's request in a dialog of this id; `contact`: where it says it is.
     pub(crate) fn request(
         self,
         method: &str,
         cseq: u32,
-        contact: SocketAddr,
+        contact: impl Display + Copy,
         call_id: &str,
         to: &str,
         sdp: &str,
@@ -39,12 +42,12 @@ impl Over {
         )
     }
 
-    pub(crate) fn invite(self, contact: SocketAddr, call_id: &str, sdp: &str) -> String {
+    pub(crate) fn invite(self, contact: impl Display + Copy, call_id: &str, sdp: &str) -> String {
         self.request("INVITE", 1, contact, call_id, "<sip:support@node>", sdp)
     }
 
     /// 200 to a request.
-    pub(crate) fn answer(self, request: &Text, contact: SocketAddr, sdp: &str) -> String {
+    pub(crate) fn answer(self, request: &Text, contact: impl Display + Copy, sdp: &str) -> String {
         let copied: String = ["Via", "From", "Call-ID", "CSeq"]
             .into_iter()
             .flat_map(|name| request.headers(name).map(move |value| format!("{name}: {value}\r\n")))
@@ -75,7 +78,7 @@ impl Talk {
         stage: &Stage,
         over: Over,
         mut line: Line,
-        contact: SocketAddr,
+        contact: impl Display + Copy,
         call_id: &str,
     ) -> Self {
         let (rtp, ai_rtp) = (rtp().await, rtp().await);
@@ -99,7 +102,7 @@ impl Talk {
     }
 
     /// The AI hangs up, the caller hears of it over this very connection, and the call is over.
-    pub(crate) async fn is_ended_here(&mut self, stage: &Stage, contact: SocketAddr) {
+    pub(crate) async fn is_ended_here(&mut self, stage: &Stage, contact: impl Display + Copy) {
         self.end(stage).await;
         let bye = self.line.hear("BYE").await;
         assert!(bye.header("Via").unwrap().starts_with(&format!("SIP/2.0/{} ", self.over.via)), "{bye:?}");

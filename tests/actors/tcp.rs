@@ -88,8 +88,7 @@ fn messages_that_come_in_pieces_or_together_are_each_taken_once() {
     run(async {
         let stage = stage().await;
         let mut line = Line::to(tcp(&stage)).await;
-        let options =
-            |n: u32| TCP.request("OPTIONS", n, ([127, 0, 0, 1], 9).into(), "pieces", "<sip:x@node>", "");
+        let options = |n: u32| TCP.request("OPTIONS", n, "127.0.0.1:9", "pieces", "<sip:x@node>", "");
         let (one, three) = (options(1), options(2) + &options(3));
         for piece in one.as_bytes().chunks(37) {
             line.say(std::str::from_utf8(piece).unwrap()).await;

@@ -11,7 +11,7 @@ use super::document::{At, Found, Table};
 /// `[sip]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sip {
-    /// `listen`: where SIP is received, as `udp://address:port`, `tcp://…` or `tls://…`; what is sent over a transport is
+    /// `listen`: where SIP is received, as `udp://address:port`, `tcp://…`, `tls://…`, `ws://…` or `wss://…`; what is sent over a transport is
     /// sent from there, too. Default `["udp://127.0.0.1:5060"]`.
     pub listen: Vec<Listen>,
     /// `advertise`: the address written into Contact and Via where it is not the one listened on (behind NAT, or
@@ -246,10 +246,6 @@ fn read_one_listen(table: &Table<'_>, found: &Found<String>) -> Option<Listen> {
         table.note(&found.at, wanted);
         return None;
     };
-    if transport.is_websocket() {
-        table.later(&found.at, &format!("{}://; only udp://, tcp:// and tls://", transport.label()));
-        return None;
-    }
     match address.parse::<SocketAddr>() {
         Ok(address) if address.port() != 0 => Some(Listen { transport, address }),
         _ => {

@@ -227,12 +227,6 @@ fn keys_of_things_to_come_are_refused_by_name() {
     let queue = "queue = \"people\"\n";
     let direct = "queue = \"people\"\n[flows.handoff]\ninvite_handoff = \"direct\"\n";
     later(queue, direct, "flows[0].handoff.invite_handoff", "\"direct\"; only \"through-ai\"");
-    for kind in ["ws", "wss"] {
-        assert_section_fault(
-            &format!("[sip]\nlisten = [\"{kind}://127.0.0.1:5060\"]"),
-            &format!("sip.listen[0]: not supported yet: {kind}://; only udp://, tcp:// and tls://"),
-        );
-    }
 }
 
 #[test]
@@ -264,6 +258,10 @@ fn tls_needs_its_files_and_each_fault_of_them_is_told() {
     let listen = "[sip]\nlisten = [\"udp://127.0.0.1:5060\", \"tls://127.0.0.1:5061\"]";
     let needs = "has an address under TLS, which needs `tls = { certificate = …, key = … }`";
     assert_section_fault(listen, &format!("sip.listen: {needs}"));
+    assert_section_fault(&listen.replace("tls", "wss"), &format!("sip.listen: {needs}"));
+    let web = listen.replace("tls", "ws");
+    let transports = read(&format!("{web}\n{SMALL}")).unwrap().sip.listen;
+    assert_eq!(transports.iter().map(|it| it.transport.label()).collect::<Vec<_>>(), ["udp", "ws"]);
     let with = |tls: &str| format!("{listen}\ntls = {{ certificate = \"node.pem\"{tls} }}");
     assert_section_fault(&with(""), "sip.tls: `key` is missing");
     assert_section_fault(&with(", key = \"gone.key\""), "sip.tls.key: gone.key holds no private key in PEM");

@@ -57,6 +57,9 @@ pub(crate) const HOSTS: usize = 4096;
 /// Between two looks at whether certificates have changed: a renewal is hours before the end of what it replaces.
 pub(crate) const RENEWAL_LOOK: Duration = Duration::from_secs(2);
 
+/// Silence of ours on a WebSocket until a ping: below the minute after which proxies of the Web let go of one.
+pub(crate) const WEBSOCKET_PING: Duration = Duration::from_secs(25);
+
 /// Connections that wait to be opened; beyond it a message has no way.
 pub(crate) const DIALS_WAITING: usize = 256;
 

@@ -1,6 +1,7 @@
 //! One connection from its first byte to its last: messages in, messages out, keep-alives answered, time limits kept.
 //!
-//! Leaves out how it came to be (`opening.rs`) and what is under it: TCP or TLS are the same here.
+//! Leaves out how it came to be (`opening.rs`) and what is under it: TCP or TLS are the
+//! same here. What WebSockets do otherwise is in `websocket.rs`.
 
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) enum Ended {
     Handshake,
     /// Its TLS handshake has failed: a certificate that one of the two does not take, most likely.
     Tls,
+    /// It was to become a WebSocket for SIP, and did not.
+    WebSocket,
     /// The far end has closed it.
     Peer,
     /// It broke.
@@ -43,10 +46,11 @@ pub(crate) enum Ended {
 
 impl Ended {
     /// All of them, in the order in which they are counted.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Refused,
         Self::Handshake,
         Self::Tls,
+        Self::WebSocket,
         Self::Peer,
         Self::Broken,
         Self::Idle,
@@ -63,6 +67,7 @@ impl Ended {
             Self::Refused => "refused",
             Self::Handshake => "handshake",
             Self::Tls => "tls",
+            Self::WebSocket => "websocket",
             Self::Peer => "peer",
             Self::Broken => "broken",
             Self::Idle => "idle",
@@ -147,11 +152,15 @@ impl Connection {
             Frame::Ping => (Some(Bytes::from_static(PONG)), false),
             Frame::Pong => (None, false),
         };
+        self.answer(answer);
+        is_message
+    }
+
+    pub(super) fn answer(&self, answer: Option<Bytes>) {
         if let (Some(answer), Some(out)) = (answer, self.out.upgrade()) {
             // Full: nobody reads what we send, and the next message of a shard ends the connection.
             let _ = out.try_send(answer);
         }
-        is_message
     }
 }
 
@@ -171,20 +180,20 @@ async fn write(mut stream: impl AsyncWrite + Unpin, queue: &mut Receiver<Bytes>)
 }
 
 /// Until when a far end may say nothing.
-struct Patience {
-    until: Instant,
+pub(super) struct Patience {
+    pub(super) until: Instant,
     reason: Ended,
 }
 
 impl Patience {
-    fn new(ours: bool) -> Self {
+    pub(super) fn new(ours: bool) -> Self {
         let (limit, reason) = if ours { (IDLE, Ended::Idle) } else { (SILENCE, Ended::Silent) };
         Self { until: after(limit), reason }
     }
 
     /// Something has come; `whole`: messages, at least one; `mid`: part of another. A part does not prolong what it is given:
     /// whoever sends an octet at a time is as slow as whoever sends none.
-    fn heard(&mut self, whole: bool, mid: bool) {
+    pub(super) fn heard(&mut self, whole: bool, mid: bool) {
         let was_mid = self.reason == Ended::Slow;
         match (mid, whole) {
             (true, false) if was_mid => {}
@@ -195,7 +204,7 @@ impl Patience {
         }
     }
 
-    fn over(&self) -> Ended {
+    pub(super) fn over(&self) -> Ended {
         self.reason
     }
 }

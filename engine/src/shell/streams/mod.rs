@@ -1,13 +1,15 @@
-//! SIP over connections: TCP, bare and under TLS (RFC 3261 §18, §26.3). One task each, on the arbiter that reads SIP; shards
-//! hand messages over by bounded queues and never wait.
+//! SIP over connections: TCP and WebSocket, bare and under TLS (RFC 3261 §18, §26.3; RFC 7118). One task each, on the arbiter
+//! that reads SIP; shards hand messages over by bounded queues and never wait.
 //!
 //! A message goes over the connection of its flow; where there is none, one is opened. `table.rs` knows which there are,
-//! `connection.rs` carries bytes, `opening.rs` accepts and connects, `tls.rs` has the certificates. Leaves out what messages mean, and who may call.
+//! `connection.rs` carries bytes, `opening.rs` accepts and connects, `tls.rs` has the certificates, `websocket.rs` what
+//! WebSockets do otherwise. Leaves out what messages mean, and who may call.
 
 mod connection;
 mod opening;
 mod table;
 mod tls;
+mod websocket;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

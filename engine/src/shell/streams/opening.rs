@@ -20,6 +20,7 @@ use super::Streams;
 use super::connection::{Connection, Ended};
 use super::table::Key;
 use super::tls::{Certificates, Configs, names};
+use super::websocket;
 use crate::shell::intake::Intake;
 use crate::shell::limits::{
     ACCEPT_PAUSE, CONNECT_TIME, CONNECTION_QUEUE, KEEPALIVE, KEEPALIVE_AGAIN, RENEWAL_LOOK,
@@ -80,8 +81,21 @@ impl Place {
         connection: Connection,
         queue: &mut Receiver<Bytes>,
     ) -> Ended {
-        self.known = true;
-        connection.run(stream, queue).await
+        if !self.flow.transport.is_websocket() {
+            self.known = true;
+            return connection.run(stream, queue).await;
+        }
+        match timeout(CONNECT_TIME, websocket::accept(stream)).await {
+            Err(_) => Ended::Handshake,
+            Ok(Err(error)) => {
+                tracing::debug!(flow = ?self.flow, %error, "a WebSocket handshake has failed");
+                Ended::WebSocket
+            }
+            Ok(Ok(socket)) => {
+                self.known = true;
+                connection.run_messages(socket, queue).await
+            }
+        }
     }
 
     fn configs(&self) -> io::Result<Configs> {
