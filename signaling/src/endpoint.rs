@@ -21,6 +21,7 @@ mod notify;
 mod receiving;
 mod reinvite;
 mod reliable;
+mod resending;
 mod sending;
 mod session;
 mod table;

@@ -26,7 +26,7 @@ impl Endpoint {
             return leg;
         }
         let (tag, call_id) = (self.random.token(""), self.mint_call_id());
-        let flow = invite.flow;
+        let mut flow = invite.flow;
         let mut request = self.request_outside(Method::Invite, &invite.uri, &invite.from, &tag, &call_id);
         request.headers.push(Field::Contact, self.contact(flow, is_sips(&invite.uri)));
         request.headers.push(Field::Allow, self.allow());
@@ -43,11 +43,18 @@ impl Endpoint {
         write_terms(&timer, &mut request.headers);
         add_headers(&mut request.headers, headers);
         add_body(&mut request.headers, &mut request.body, invite.body);
+        let (mut others, patience) = (invite.others, patience(flow));
+        if let Some(stream) = self.by_size(flow, &request) {
+            // A far end without TCP is known by its refusal or, behind a firewall, by its silence.
+            others.insert(0, flow);
+            flow = stream;
+            request.headers.set(Field::Contact, self.contact(flow, is_sips(&invite.uri)));
+        }
         let client = self.send_request(now, flow, request, Purpose::Invite(leg));
         let mut state = LegState::new(Phase::Calling(client), call_id, tag);
         (state.owns_call_id, state.timer, state.session_id) = (true, timer, session_id);
-        state.others = invite.others.into_iter().take(limits::TARGETS_MAX - 1).collect();
-        state.patience = Some(now + patience(flow));
+        state.others = others.into_iter().take(limits::TARGETS_MAX - 1).collect();
+        state.patience = Some(now + patience);
         self.add_leg(leg, state);
         self.set_credentials(leg, invite.credentials);
         self.settle(now, leg);

@@ -29,7 +29,18 @@ impl Endpoint {
         let Some(Purpose::Invite(leg)) = self.table.clients.get(&id).map(|entry| entry.purpose) else {
             return false;
         };
+        if matches!(outcome, Err((Failure::Status(_), _))) {
+            self.leave_server(leg, id);
+        }
         self.is_calling(leg, id) && self.go_on(now, leg, id)
+    }
+
+    /// A server has refused: it would over another transport, too.
+    fn leave_server(&mut self, leg: Leg, id: u64) {
+        let Some(remote) = self.table.clients.get(&id).map(|entry| entry.flow.remote) else { return };
+        if let Some(state) = self.legs.get_mut(&leg) {
+            state.others.retain(|flow| flow.remote != remote);
+        }
     }
 
     /// The target has said nothing for too long, and there is another one. It may still answer: it is not wanted then.

@@ -62,7 +62,8 @@ impl Endpoint {
         let request = is_invite.then(|| Box::new(request));
         self.deadlines.set(Owner::Client(id), machine.poll_timeout());
         let (acks, tries) = (Vec::new(), Tries::default());
-        self.table.add_client(id, ClientEntry { machine, key, flow, wire, purpose, request, acks, tries });
+        let entry = ClientEntry { machine, key, flow, wire, purpose, request, acks, tries, moved: false };
+        self.table.add_client(id, entry);
         id
     }
 
@@ -114,6 +115,9 @@ impl Endpoint {
             // Nobody waits for a transaction that has its answer; such a one just ends.
             let had_answer = !entry.acks.is_empty();
             if entry.machine.handle_transport_error() && !had_answer {
+                if self.send_over_another(now, id) {
+                    continue;
+                }
                 self.counters.transport_errors += 1;
                 self.conclude(now, id, Err((Failure::Transport, None)));
             }

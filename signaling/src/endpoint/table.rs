@@ -27,6 +27,8 @@ pub(super) struct ClientEntry {
     pub(super) acks: Vec<(Bytes, Flow, Bytes)>,
     /// The challenges it has answered.
     pub(super) tries: Tries,
+    /// Whether it was sent once more since its connection closed.
+    pub(super) moved: bool,
 }
 
 #[derive(Debug)]
@@ -192,6 +194,15 @@ impl Table {
             self.client_keys.remove(&entry.key);
             self.by_remote.remove(&(entry.flow.remote, id));
         }
+    }
+
+    /// A request goes over another flow from here on; what was sent.
+    pub(super) fn move_client(&mut self, id: u64, flow: Flow, machine: ClientMachine) -> Option<Bytes> {
+        let entry = self.clients.get_mut(&id)?;
+        self.by_remote.remove(&(entry.flow.remote, id));
+        self.by_remote.insert((flow.remote, id));
+        (entry.flow, entry.machine, entry.moved) = (flow, machine, true);
+        Some(entry.wire.clone())
     }
 
     pub(super) fn find_client(&self, key: &ClientKey) -> Option<u64> {

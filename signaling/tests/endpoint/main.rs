@@ -13,6 +13,7 @@ mod naming;
 mod raw;
 mod refer;
 mod reliable;
+mod resending;
 mod scale;
 mod session;
 mod wire;
