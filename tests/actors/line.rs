@@ -199,7 +199,7 @@ impl Line {
     /// Waits until the node has closed the connection.
     pub(crate) async fn is_closed(&mut self) {
         let closed = timeout(PATIENCE, async {
-            let mut buffer = [0; 65_536];
+            let mut buffer = vec![0; 65_536];
             while !matches!(self.wire.read(&mut buffer).await, Ok(0) | Err(_)) {}
         });
         assert!(closed.await.is_ok(), "the connection is still open");
@@ -230,7 +230,7 @@ impl Line {
     }
 
     async fn read_some(&mut self) -> io::Result<usize> {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         let length = self.wire.read(&mut buffer).await?;
         self.received.push_str(&String::from_utf8_lossy(&buffer[..length]));
         Ok(length)
