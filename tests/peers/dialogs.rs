@@ -17,6 +17,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("a_second_phone_of_a_person_is_thanked_and_let_go", person_forks),
     ("a_caller_hears_the_ai_before_its_answer_and_after_it", caller_hears_early),
     ("both_sides_offer_anew_before_the_answer", both_renew_early),
+    ("an_ai_that_has_moved_to_tcp_is_called_there", ai_moves),
     ("a_person_is_heard_before_the_answer_where_the_peer_says_so", person_sounds_early),
 ];
 
@@ -146,4 +147,19 @@ fn person_sounds_early(bench: &mut Bench) {
     bench.assert_no_gap(&caller, None);
     caller.sipp.wait_for_success(SOON);
     ann.sipp.wait_for_success(SOON);
+}
+
+fn ai_moves(bench: &mut Bench) {
+    let sip = bench.node.sip;
+    let udp = format!("\"udp://{sip}\"");
+    bench.restart(|settings| settings.replace(&udp, &format!("{udp}, \"tcp://{sip}\"")));
+    let moved = format!("sip:1000@{};transport=tcp", bench.address("ai2"));
+    let _ai = bench.party("ai", "refuses_302", &["-key", "moved", &moved]);
+    let mut there = bench.party("ai2", "peer_stays", &["-t", "t1"]);
+    let mut caller = bench.caller("caller_leaves", &["-d", "2500"]);
+    bench.talk(&caller, &there);
+    caller.sipp.wait_for_success(SOON);
+    there.sipp.wait_for_success(SOON);
+    let followed = || bench.node.metric("baton_sip_redirects_total{result=\"followed\"}") == 1.0;
+    bench.wait("the redirect is counted", &[], SOON, followed);
 }

@@ -5,13 +5,14 @@
 use std::time::Duration;
 
 use baton_signaling::Time;
+use baton_signaling::endpoint::Transport;
 use baton_signaling::message::{NameAddr, SipUri, Uri};
 use bytes::Bytes;
 
 use crate::call::call::{Call, Stage};
 use crate::call::flow::{Dialing, leg_end};
 use crate::call::leg::Farewell;
-use crate::call::target::{bare, is_allowed};
+use crate::call::target::{bare, dialled, is_allowed};
 use crate::call::{Failure, Header, Role, Timer};
 use crate::key::LegId;
 
@@ -30,9 +31,10 @@ impl Call {
         let own = peer.map_or(&[][..], |peer| &peer.uris);
         let among = |uris: &[String], uri: &SipUri| uris.iter().any(|other| is_same(other, uri));
         let allowed = |uri: &SipUri| among(own, uri) || is_allowed(uri, patterns);
-        let seen = |uri: &SipUri| is_same(&leg.uri, uri) || among(&leg.hops, uri);
+        let before = || leg.hops.iter().chain([&leg.uri]);
+        let seen = |uri: &SipUri| before().any(|text| is_seen(text, uri));
         let found = contacts(headers).into_iter().find(|uri| allowed(uri) && !seen(uri));
-        let found = found.filter(|_| leg.hops.len() < HOPS_MAX).map(|uri| bare(&uri));
+        let found = found.filter(|_| leg.hops.len() < HOPS_MAX).map(|uri| dialled(&uri));
         match found {
             Some(_) => self.counters.redirects_followed += 1,
             None => self.counters.redirects_refused += 1,
@@ -92,11 +94,20 @@ fn quality(contact: &NameAddr) -> f32 {
     value.filter(|value| (0.0..=1.0).contains(value)).unwrap_or(1.0)
 }
 
-/// Whether `text` is `uri`, whatever the parameters: those are not dialled.
+/// Whether `text` names what `uri` does, whatever the parameters.
 fn is_same(text: &str, uri: &SipUri) -> bool {
+    read(text).is_some_and(|other| bare(&other).eq_ignore_ascii_case(&bare(uri)))
+}
+
+/// Whether to dial `uri` would be to dial `text` again: by another transport it is not.
+fn is_seen(text: &str, uri: &SipUri) -> bool {
+    is_same(text, uri) && read(text).is_some_and(|other| Transport::of_uri(&other) == Transport::of_uri(uri))
+}
+
+fn read(text: &str) -> Option<SipUri> {
     match Uri::parse(&Bytes::copy_from_slice(text.as_bytes())) {
-        Ok(Uri::Sip(other)) => bare(&other).eq_ignore_ascii_case(&bare(uri)),
-        _ => false,
+        Ok(Uri::Sip(sip)) => Some(sip),
+        _ => None,
     }
 }
 
@@ -126,5 +137,7 @@ mod tests {
         let uri = contacts(&[("Contact".to_owned(), Bytes::from_static(b"<sip:a@h.example>"))]).remove(0);
         assert!(is_same("sip:a@H.example;transport=udp", &uri));
         assert!(!is_same("sip:a@h.example:5070", &uri) && !is_same("tel:+1", &uri));
+        assert!(is_seen("sip:a@H.example;transport=udp", &uri));
+        assert!(!is_seen("sip:a@h.example;transport=tcp", &uri), "the same place by another way");
     }
 }

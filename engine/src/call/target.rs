@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use baton_signaling::endpoint::Transport;
 use baton_signaling::message::{NameAddr, SipUri, Uri, escape};
 
 use crate::call::Header;
@@ -88,8 +89,8 @@ pub(super) fn resolve(uri: &Uri, settings: &CallSettings, ai: &str, refer_to: &[
         return Wish::Target(target);
     }
     // A phone may live at our host, at another port.
-    // Compared and dialled without parameters: a maddr would lead elsewhere than the host that is allowed.
-    if is_allowed(sip, refer_to) { Wish::Target(Target::Uri(bare(sip))) } else { Wish::Foreign }
+    // A maddr would lead elsewhere than the host that is allowed.
+    if is_allowed(sip, refer_to) { Wish::Target(Target::Uri(dialled(sip))) } else { Wish::Foreign }
 }
 
 /// Whether one of the patterns of a `refer_to` takes a URI, with its port or without.
@@ -97,6 +98,12 @@ pub(super) fn is_allowed(sip: &SipUri, patterns: &[String]) -> bool {
     let full = bare(sip);
     let without_port = bare(&SipUri { port: None, ..sip.clone() });
     patterns.iter().any(|pattern| matches_pattern(pattern, &without_port) || matches_pattern(pattern, &full))
+}
+
+/// A URI as it is dialled: what it names, and by which transport. Other parameters are not obeyed.
+pub(super) fn dialled(sip: &SipUri) -> String {
+    let named = sip.params.value("transport").and_then(|name| Transport::named(&name));
+    named.map_or_else(|| bare(sip), |transport| format!("{};transport={}", bare(sip), transport.parameter()))
 }
 
 /// A URI's scheme, user, host and port.
@@ -191,6 +198,8 @@ mod tests {
     fn an_allowed_uri_is_dialled_without_what_could_lead_it_elsewhere() {
         let allowed = Wish::Target(Target::Uri("sip:ann@transfer.example:5080".to_owned()));
         assert_eq!(wish("<sip:ann@transfer.example:5080;maddr=10.0.0.1?X-A=1>"), allowed);
+        let by_tcp = Wish::Target(Target::Uri("sip:ann@transfer.example:5080;transport=tcp".to_owned()));
+        assert_eq!(wish("<sip:ann@transfer.example:5080;lr;transport=TCP;maddr=10.0.0.1>"), by_tcp);
     }
 
     #[test]

@@ -118,6 +118,7 @@ fn describe() {
         "baton_wideband_reinvite_total",
         "Opus far ends told by re-INVITE of the bandwidth that is heard: asked, taken, refused."
     );
+    counter!("baton_sip_redirects_total", "3xx to INVITEs of ours: followed, refused.");
     gauge!("baton_handoff_active", "Callers between an AI and a person.");
     histogram!("baton_handoff_to_human_audio_seconds", "From the handoff to the person's first sound.");
     counter!("baton_handoff_return_to_ai_total", "Callers given back to the AI, by reason.");

@@ -57,6 +57,11 @@ impl CallMetrics {
         {
             counter!("baton_wideband_reinvite_total", "result" => result).increment(count);
         }
+        let redirects =
+            [("followed", call.counters.redirects_followed), ("refused", call.counters.redirects_refused)];
+        for (result, count) in redirects {
+            counter!("baton_sip_redirects_total", "result" => result).increment(count);
+        }
         for (reason, count) in call.context_losses.by_reason().into_iter().filter(|(_, count)| *count > 0) {
             counter!("baton_context_truncated_total", "field" => reason).increment(u64::from(count));
         }
