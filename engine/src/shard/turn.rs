@@ -67,6 +67,8 @@ impl Shard {
     /// How the shard's task is to wait after a turn that said that the next is due at `due`. `looked`: when the last turn began in
     /// which packets could come from any socket, not from those of urgent ones alone.
     pub fn rest(&mut self, now: Time, due: Option<Time>, looked: Time) -> Rest {
+        // A full shard looks at its load, though nothing comes: whoever would come is refused before it hears of it.
+        let due = if self.load.is_full() { earliest(due, Some(self.load.due())) } else { due };
         self.pace.rest(now, due, looked)
     }
 
@@ -390,8 +392,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_flood_of_messages_waits_for_ticks_that_are_overdue() {
+    fn shard() -> Shard {
         let params = ShardParams {
             index: 0,
             shards: 1,
@@ -402,7 +403,32 @@ mod tests {
             session: SessionParams::default(),
         };
         let door = AdmissionSettings { calls: 1, calls_per_second: 1, ..AdmissionSettings::default() };
-        let mut shard = Shard::new(params, Arc::new(Gate::new(door, [1; 32])), Rc::new(Prompts::new()));
+        Shard::new(params, Arc::new(Gate::new(door, [1; 32])), Rc::new(Prompts::new()))
+    }
+
+    #[test]
+    fn a_full_shard_looks_at_its_load_until_it_is_open_again() {
+        let mut shard = shard();
+        let (mut now, mut worked) = (Time::ZERO, Duration::ZERO);
+        let step = Duration::from_millis(200);
+        for _ in 0..20 {
+            (now, worked) = (now + step, worked + step);
+            shard.handle_work(now, worked);
+        }
+        assert!(shard.is_full());
+        let mut looks = 0;
+        while shard.is_full() {
+            now = shard.rest(now, None, now).until.expect("it is to look again");
+            shard.handle_work(now, worked);
+            looks += 1;
+        }
+        assert!((5..20).contains(&looks), "{looks}: in a second or two");
+        assert_eq!(shard.rest(now, None, now).until, None);
+    }
+
+    #[test]
+    fn a_flood_of_messages_waits_for_ticks_that_are_overdue() {
+        let mut shard = shard();
         // A session in each slot of the wheel; that there is none behind it does not matter to the wheel.
         (0..10).for_each(|session| shard.wheel.add(Time::ZERO, session));
         let (late, mut io, mut turns) = (Time::ZERO + TICK - SLOT / 2, Flood::default(), 0);
