@@ -32,6 +32,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+pub use answering::refuse_stateless;
 pub use config::{Counters, EndpointConfig, Rejected, Responses};
 pub use contract::{Event, Failure, Flow, Invite, Leg, RequestKey, Transmit, Transport};
 

@@ -220,6 +220,14 @@ impl Gate {
         Ok(self.count_in(now, index, first)?)
     }
 
+    /// Whether whoever sends from there could be a trusted peer: by its address, or by a password it may yet say.
+    pub fn may_be_trusted(&self, source: IpAddr) -> bool {
+        match self.known(source) {
+            Some(at) => self.settings.peers[at].trusted,
+            None => self.strangers().any(|(at, _)| self.settings.peers[at].trusted),
+        }
+    }
+
     /// Whether a request is to get no answer at all: its sender is nobody's address, it belongs to no dialog, and the
     /// sender is banned, or nobody unknown is answered. `None`: what has come is no request that could be read.
     pub fn ignores<'a>(&self, now: Time, caller: impl Into<Caller<'a>>, request: Option<&Request>) -> bool {

@@ -4,22 +4,30 @@
 //! live come before new ones. These are refused while too many wait or the shard has no time, at no cost but an answer; those
 //! that say that they are emergencies (RFC 7135) later than others, and whether they may say so the shard finds out.
 
+use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use baton_signaling::endpoint::Flow;
 use baton_signaling::message::{Field, Message, Method, Request};
 use crossbeam::queue::ArrayQueue;
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::shard::{Arrival, is_emergency};
+use crate::shard::Arrival;
 
 /// Messages of living dialogs that may wait for one shard: a second of 200 new calls with ten messages each.
 pub(crate) const INBOX_MESSAGES: usize = 2048;
 
-/// Messages outside any dialog that may wait for one shard. Half of them may be new calls, which at 0.4 ms each wait for less
-/// than T1 (500 ms), after which they would come again; three quarters, with emergencies; the rest is for CANCEL.
+/// Messages outside any dialog that may wait for one shard. Half of them may be any, which at 0.4 ms each wait for less than
+/// T1 (500 ms), after which they would come again; three quarters, with emergencies; the rest is for CANCEL.
 pub(crate) const DOOR_MESSAGES: usize = 1024;
+
+/// Every so many messages one outside dialogs comes first: whoever floods the others must not shut the door.
+const DOOR_TURN: usize = 8;
+
+/// New calls that are remembered as taken: those of a few seconds. A repeat of one must not be refused, since its caller would
+/// give up a call that is being set up; of two in one place the older is forgotten.
+const TAKEN: usize = 4096;
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +48,13 @@ pub(crate) struct Inbox {
     /// What does not. A CANCEL stays behind its INVITE here.
     door: ArrayQueue<(Flow, Arrival)>,
     full: AtomicBool,
+    /// Marks of new calls that were taken, and what they are made by.
+    taken: Box<[AtomicU64]>,
+    marks: RandomState,
+    pops: AtomicUsize,
     bell: Bell,
     refused: AtomicU64,
+    loaded: AtomicU64,
     lost: AtomicU64,
     unreadable: AtomicU64,
 }
@@ -49,8 +62,10 @@ pub(crate) struct Inbox {
 /// What an inbox has turned away since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InboxCounts {
-    /// New calls refused.
+    /// Requests refused for want of room.
     pub(crate) refused: u64,
+    /// New calls refused for want of time.
+    pub(crate) loaded: u64,
     /// Messages lost at the end.
     pub(crate) lost: u64,
     /// Datagrams that were no SIP, answered or not.
@@ -67,34 +82,58 @@ impl Inbox {
             living: ArrayQueue::new(INBOX_MESSAGES),
             door: ArrayQueue::new(DOOR_MESSAGES),
             full: AtomicBool::new(false),
+            taken: (0..TAKEN).map(|_| AtomicU64::new(0)).collect(),
+            marks: RandomState::new(),
+            pops: AtomicUsize::new(0),
             bell: Bell::new()?,
             refused: AtomicU64::new(0),
+            loaded: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
         })
     }
 
-    /// Hands a message to the shard and wakes it.
-    pub(crate) fn push(&self, flow: Flow, message: Arrival) -> Pushed {
+    /// Hands a message to the shard and wakes it. `first`: it is an emergency of somebody whose word may count.
+    pub(crate) fn push(&self, flow: Flow, message: Arrival, first: bool) -> Pushed {
         let outside = outside_dialogs(&message);
-        if outside.is_some_and(|request| request.method == Method::Invite && !self.takes(request)) {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return Pushed::Refused;
+        let invite = outside.filter(|request| request.method == Method::Invite);
+        let mark = invite.map(|request| self.mark(request));
+        let known = mark.is_some_and(|mark| self.place(mark).load(Ordering::Relaxed) == mark);
+        let waiting = self.door.len();
+        let room = if first { DOOR_MESSAGES / 4 * 3 } else { DOOR_MESSAGES / 2 };
+        if outside.is_some_and(|request| request.method != Method::Cancel) && !known {
+            if waiting >= room {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return Pushed::Refused;
+            }
+            if invite.is_some() && !first && self.full.load(Ordering::Relaxed) {
+                self.loaded.fetch_add(1, Ordering::Relaxed);
+                return Pushed::Refused;
+            }
         }
-        let queue = if outside.is_some() { &self.door } else { &self.living };
-        if queue.push((flow, message)).is_err() {
+        let lives = outside.is_none() && matches!(message, Arrival::Message(_));
+        // What cannot be read has no claim on the room that is kept for CANCEL.
+        let unreadable = matches!(message, Arrival::Malformed(_)) && waiting >= room;
+        let queue = if lives { &self.living } else { &self.door };
+        if unreadable || queue.push((flow, message)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return Pushed::Lost;
+        }
+        if let Some(mark) = mark {
+            self.place(mark).store(mark, Ordering::Relaxed);
         }
         self.bell.ring();
         Pushed::Taken
     }
 
-    /// Whether there is room and time for a new call.
-    fn takes(&self, request: &Request) -> bool {
-        let waiting = self.door.len();
-        let ordinary = waiting < DOOR_MESSAGES / 2 && !self.full.load(Ordering::Relaxed);
-        ordinary || waiting < DOOR_MESSAGES / 4 * 3 && is_emergency(request)
+    /// By what a repeat of an INVITE is known: what its branch stands for.
+    fn mark(&self, request: &Request) -> u64 {
+        let fields = [Field::Via, Field::CallId, Field::CSeq].map(|field| request.headers.value(field));
+        self.marks.hash_one(fields)
+    }
+
+    fn place(&self, mark: u64) -> &AtomicU64 {
+        &self.taken[mark as usize % TAKEN]
     }
 
     /// The shard has no time for new calls, or has again.
@@ -102,8 +141,13 @@ impl Inbox {
         self.full.store(full, Ordering::Relaxed);
     }
 
-    /// The message that is to be dealt with next: of living dialogs the one that waits longest, else of the others.
+    /// The message that is to be dealt with next: of living dialogs the one that waits longest, else, and every eighth time
+    /// before them, of the others.
     pub(crate) fn pop(&self) -> Option<(Flow, Arrival)> {
+        let turn = self.pops.fetch_add(1, Ordering::Relaxed) % DOOR_TURN;
+        if turn == DOOR_TURN - 1 {
+            return self.door.pop().or_else(|| self.living.pop());
+        }
         self.living.pop().or_else(|| self.door.pop())
     }
 
@@ -131,6 +175,7 @@ impl Inbox {
     pub(crate) fn counts(&self) -> InboxCounts {
         InboxCounts {
             refused: self.refused.load(Ordering::Relaxed),
+            loaded: self.loaded.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
             unreadable: self.unreadable.load(Ordering::Relaxed),
         }
@@ -140,9 +185,8 @@ impl Inbox {
 /// The request, if it is one outside any dialog: without a To tag (RFC 3261 §12.2.2).
 fn outside_dialogs(arrival: &Arrival) -> Option<&Request> {
     let Arrival::Message(Message::Request(request)) = arrival else { return None };
-    let to = request.headers.value(Field::To);
-    let tagged = to.is_some_and(|to| to.windows(5).any(|part| part.eq_ignore_ascii_case(b";tag=")));
-    (!tagged).then_some(request)
+    let within = request.headers.to().is_ok_and(|to| to.tag().is_some());
+    (!within).then_some(request)
 }
 
 /// Wakes a shard from another thread: an eventfd that is written to at most once until it is silenced.
@@ -191,8 +235,12 @@ mod tests {
     use super::*;
 
     fn request(method: &str, to: &str) -> Arrival {
+        numbered(1, method, to)
+    }
+
+    fn numbered(n: usize, method: &str, to: &str) -> Arrival {
         let text = format!(
-            "{method} sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKa\r\nFrom: <sip:a@b>;tag=1\r\n\
+            "{method} sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{n}\r\nFrom: <sip:a@b>;tag=1\r\n\
              To: {to}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
         );
         Arrival::Message(Message::parse(Bytes::from(text)).unwrap())
@@ -203,39 +251,40 @@ mod tests {
         Flow { transport: Transport::Udp, local: at, remote: at }
     }
 
-    fn emergency() -> Arrival {
-        match request("INVITE", "<sip:x@y>") {
-            Arrival::Message(Message::Request(request)) => {
-                Arrival::Message(Message::Request(request.with("Resource-Priority", "esnet.0")))
-            }
-            other => other,
-        }
-    }
-
     fn method((_, arrival): (Flow, Arrival)) -> String {
         let Arrival::Message(Message::Request(request)) = arrival else { panic!("only requests came") };
         String::from_utf8_lossy(request.method.as_bytes()).into_owned()
     }
 
+    /// Pushes an INVITE, the `n`th.
+    fn invite(inbox: &Inbox, n: usize, first: bool) -> Pushed {
+        inbox.push(flow(), numbered(n, "INVITE", "<sip:x@y>"), first)
+    }
+
+    fn push(inbox: &Inbox, method: &str, to: &str) -> Pushed {
+        inbox.push(flow(), request(method, to), false)
+    }
+
     #[test]
-    fn new_calls_are_refused_first_then_emergencies_and_all_else_is_taken() {
+    fn new_calls_are_refused_first_then_emergencies_and_cancels_are_taken() {
         let inbox = Inbox::new().unwrap();
-        for _ in 0..DOOR_MESSAGES / 2 {
-            assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>")), Pushed::Taken);
+        for n in 0..DOOR_MESSAGES / 2 {
+            assert_eq!(invite(&inbox, n, false), Pushed::Taken);
         }
-        assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>")), Pushed::Refused);
-        while inbox.door.len() < DOOR_MESSAGES / 4 * 3 {
-            assert_eq!(inbox.push(flow(), emergency()), Pushed::Taken);
+        assert_eq!(invite(&inbox, 5_000, false), Pushed::Refused);
+        assert_eq!(push(&inbox, "OPTIONS", "<sip:x@y>"), Pushed::Refused);
+        for n in DOOR_MESSAGES / 2..DOOR_MESSAGES / 4 * 3 {
+            assert_eq!(invite(&inbox, n, true), Pushed::Taken);
         }
-        assert_eq!(inbox.push(flow(), emergency()), Pushed::Refused);
-        assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>;tag=2")), Pushed::Taken);
-        assert_eq!(inbox.push(flow(), request("CANCEL", "<sip:x@y>")), Pushed::Taken);
+        assert_eq!(invite(&inbox, 5_001, true), Pushed::Refused);
+        assert_eq!(push(&inbox, "INVITE", "<sip:x@y> ; tag=2"), Pushed::Taken);
+        assert_eq!(push(&inbox, "CANCEL", "<sip:x@y>"), Pushed::Taken);
         while inbox.living.len() < INBOX_MESSAGES {
-            assert_eq!(inbox.push(flow(), request("BYE", "<sip:x@y>;TAG=2")), Pushed::Taken);
+            assert_eq!(push(&inbox, "BYE", "<sip:x@y>;TAG=2"), Pushed::Taken);
         }
-        assert_eq!(inbox.push(flow(), request("BYE", "<sip:x@y>;tag=2")), Pushed::Lost);
+        assert_eq!(push(&inbox, "BYE", "<sip:x@y>;tag=2"), Pushed::Lost);
         inbox.unreadable();
-        assert_eq!(inbox.counts(), InboxCounts { refused: 2, lost: 1, unreadable: 1 });
+        assert_eq!(inbox.counts(), InboxCounts { refused: 3, loaded: 0, lost: 1, unreadable: 1 });
     }
 
     #[test]
@@ -247,22 +296,36 @@ mod tests {
             ("BYE", "<sip:x@y>;tag=2"),
             ("ACK", "<sip:x@y>;tag=2"),
         ] {
-            inbox.push(flow(), request(name, to));
+            push(&inbox, name, to);
         }
-        let order: Vec<String> = std::iter::from_fn(|| inbox.pop()).map(method).collect();
+        inbox.push(flow(), Arrival::Closed, false);
+        let order: Vec<String> = std::iter::from_fn(|| inbox.pop()).take(4).map(method).collect();
         assert_eq!(order, ["BYE", "ACK", "INVITE", "CANCEL"]);
+        assert_eq!(inbox.pop().map(|(_, last)| last), Some(Arrival::Closed));
         assert!(inbox.is_empty());
     }
 
     #[test]
-    fn a_shard_without_time_takes_emergencies_alone() {
+    fn a_flood_in_dialogs_that_may_not_exist_does_not_shut_the_door() {
         let inbox = Inbox::new().unwrap();
+        invite(&inbox, 1, false);
+        assert!((0..20).all(|_| push(&inbox, "BYE", "<sip:x@y>;tag=2") == Pushed::Taken));
+        let order: Vec<String> = std::iter::from_fn(|| inbox.pop()).take(8).map(method).collect();
+        assert_eq!(order.last().map(String::as_str), Some("INVITE"));
+    }
+
+    #[test]
+    fn a_shard_without_time_takes_emergencies_alone_and_refuses_no_repeat_of_what_it_has_taken() {
+        let inbox = Inbox::new().unwrap();
+        assert_eq!(invite(&inbox, 1, false), Pushed::Taken);
         inbox.set_full(true);
-        assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>")), Pushed::Refused);
-        assert_eq!(inbox.push(flow(), request("OPTIONS", "<sip:x@y>")), Pushed::Taken);
-        assert_eq!(inbox.push(flow(), emergency()), Pushed::Taken);
+        assert_eq!(invite(&inbox, 2, false), Pushed::Refused);
+        assert_eq!(invite(&inbox, 1, false), Pushed::Taken, "its caller would give up a call that lives");
+        assert_eq!(push(&inbox, "OPTIONS", "<sip:x@y>"), Pushed::Taken);
+        assert_eq!(invite(&inbox, 3, true), Pushed::Taken);
         inbox.set_full(false);
-        assert_eq!(inbox.push(flow(), request("INVITE", "<sip:x@y>")), Pushed::Taken);
+        assert_eq!(invite(&inbox, 2, false), Pushed::Taken);
+        assert_eq!(inbox.counts().loaded, 1);
     }
 
     #[test]

@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use baton_signaling::endpoint::Flow;
-use baton_signaling::message::{Message, Request, Response};
+use baton_signaling::endpoint::{Flow, Transmit, refuse_stateless};
+use baton_signaling::message::{Message, Request};
 use baton_signaling::route::shard_of;
 use bytes::Bytes;
 
 use super::clock::Clock;
 use super::inbox::{Inbox, Pushed};
-use crate::shard::{Arrival, Gate};
+use crate::shard::{Arrival, Gate, Refusal, is_emergency};
 
 /// The inboxes of all shards, the key by which a Call-ID finds its own, and the door.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Intake {
 
     /// Takes the octets of a message. What comes back has to be sent back at once: the answer to a new call that finds no
     /// room (RFC 3261 §8.2.7), of which nothing is kept; the ACK that follows is dropped as stray.
-    pub(crate) fn take(&self, flow: Flow, bytes: Bytes) -> Option<Bytes> {
+    pub(crate) fn take(&self, flow: Flow, bytes: Bytes) -> Option<Transmit> {
         match Message::parse(bytes) {
             Ok(message) => self.route(flow, message),
             Err(error) => {
@@ -39,7 +39,7 @@ impl Intake {
                 inbox.unreadable();
                 // The endpoint answers without keeping anything, so any shard's will do.
                 if error.status().is_some() {
-                    inbox.push(flow, Arrival::Malformed(error));
+                    inbox.push(flow, Arrival::Malformed(error), false);
                 }
                 None
             }
@@ -49,7 +49,7 @@ impl Intake {
     /// Tells every shard that a connection has closed. One whose inbox is full learns it when it next sends.
     pub(crate) fn closed(&self, flow: Flow) {
         for inbox in &*self.inboxes {
-            inbox.push(flow, Arrival::Closed);
+            inbox.push(flow, Arrival::Closed, false);
         }
     }
 
@@ -58,7 +58,7 @@ impl Intake {
         self.inboxes.iter().any(|inbox| inbox.is_congested())
     }
 
-    fn route(&self, flow: Flow, message: Message) -> Option<Bytes> {
+    fn route(&self, flow: Flow, message: Message) -> Option<Transmit> {
         let call_id = message.headers().call_id().cloned().unwrap_or_default();
         let shards = u16::try_from(self.inboxes.len()).expect("shards are counted in u16");
         let inbox = &self.inboxes[usize::from(shard_of(&call_id, shards, self.key))];
@@ -66,15 +66,13 @@ impl Intake {
             Message::Request(request) => Some(request.clone()),
             Message::Response(_) => None,
         };
-        let refused = inbox.push(flow, Arrival::Message(message)) == Pushed::Refused;
+        let first = |request: &Request| is_emergency(request) && self.gate.may_be_trusted(flow.remote.ip());
+        let first = refusal.as_ref().is_some_and(first);
+        let refused = inbox.push(flow, Arrival::Message(message), first) == Pushed::Refused;
         let request = refusal.filter(|_| refused)?;
-        let ignored = self.gate.ignores(self.clock.now(), flow.remote.ip(), Some(&request));
-        (!ignored).then(|| unavailable(&request))
+        if self.gate.ignores(self.clock.now(), flow.remote.ip(), Some(&request)) {
+            return None;
+        }
+        refuse_stateless(&request, flow, Refusal::Load.retry_after().unwrap_or_default())
     }
-}
-
-fn unavailable(request: &Request) -> Bytes {
-    let mut response = Response::to_request(request, 503).with("Retry-After", "5");
-    response.set_to_tag(b"overload");
-    response.to_bytes()
 }

@@ -25,6 +25,9 @@ use super::inbox::Bell;
 /// Sockets told as ready by one look. As many as a shard takes packets in one turn.
 const READY: usize = crate::shard::PACKETS_PER_TURN;
 
+/// Between two looks where the system has no descriptor left to wait with.
+const BLIND: Duration = Duration::from_millis(2);
+
 /// What a shard's task waits on.
 #[derive(Debug)]
 pub(crate) struct Poller {
@@ -89,12 +92,13 @@ impl Poller {
     /// Makes the packets of a watched socket urgent, or no longer so.
     ///
     /// # Errors
-    /// The system's limit of watched sockets is reached: the socket is watched no more.
+    /// The system's limit of watched sockets is reached: all stays as it was.
     pub(crate) fn set_urgent(&self, socket: impl AsFd, port: u16, urgent: bool) -> io::Result<()> {
         let (from, to) =
             if urgent { (&self.calm, self.urgent.get_ref()) } else { (self.urgent.get_ref(), &self.calm) };
-        epoll::delete(from, &socket)?;
-        Ok(epoll::add(to, socket, EventData::new_u64(u64::from(port)), EventFlags::IN)?)
+        // In this order it is watched whatever fails, and being in both for a moment does no harm.
+        epoll::add(to, &socket, EventData::new_u64(u64::from(port)), EventFlags::IN)?;
+        Ok(epoll::delete(from, socket)?)
     }
 
     /// Looks, without waiting, at which sockets have something: at those of urgent packets alone, if one of these has ended
@@ -103,10 +107,11 @@ impl Poller {
         ready.events.clear();
         ready.next = 0;
         look_at(self.urgent.get_ref(), Some(&self.urgent), &mut ready.events);
-        if !self.only_urgent.get() && ready.events.len() < ready.events.capacity() {
+        let all = !self.only_urgent.get() && ready.events.len() < ready.events.capacity();
+        if all {
             look_at(&self.calm, self.watched.borrow().as_ref(), &mut ready.events);
         }
-        !self.only_urgent.get()
+        all
     }
 
     /// Wakes the task at once, from its own thread.
@@ -121,7 +126,7 @@ impl Poller {
     /// or, if `packets_wake`, any packet.
     ///
     /// # Errors
-    /// The runtime is shutting down, or has no more descriptors.
+    /// The runtime is shutting down.
     pub(crate) async fn rest(
         &self,
         until: Option<Time>,
@@ -130,11 +135,15 @@ impl Poller {
     ) -> io::Result<()> {
         if packets_wake != self.watched.borrow().is_some() {
             // Rarely: only when a shard gets or loses many streams.
-            let watched = if packets_wake { Some(register(self.calm.try_clone()?)?) } else { None };
+            let watched = if packets_wake { self.calm.try_clone().and_then(register).ok() } else { None };
             self.watched.replace(watched);
         }
+        // No descriptor is left for it: then packets are looked for.
+        let blind = packets_wake && self.watched.borrow().is_none();
+        let (until, wait) =
+            if blind { (None, Some(wait.map_or(BLIND, |wait| wait.min(BLIND)))) } else { (until, wait) };
         // Between two packets the next tick mostly stays the same, and to set a timer costs as much as to take a packet.
-        if self.armed.replace(until) != until {
+        if self.armed.replace(until) != until || blind {
             self.set_timer(wait);
         }
         self.only_urgent.set(false);

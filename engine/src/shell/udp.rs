@@ -113,8 +113,8 @@ impl Reader {
             };
             let flow = Flow { transport: Transport::Udp, local: *local, remote };
             let refusal = self.intake.take(flow, Bytes::copy_from_slice(&buffer[..len]));
-            if let Some(bytes) = refusal {
-                self.sockets.send(&Transmit { flow, bytes });
+            if let Some(refusal) = refusal {
+                self.sockets.send(&refusal);
             }
         }
     }

@@ -205,7 +205,7 @@ impl Io for World {
     fn set_urgent(&mut self, pair: Pair, urgent: bool) {
         let Some(sockets) = self.sockets(pair) else { return };
         if let Err(error) = self.poller.set_urgent(sockets.lane(Lane::Rtp), pair.rtp(), urgent) {
-            tracing::error!(port = pair.rtp(), %error, "an RTP port is no longer heard");
+            tracing::error!(port = pair.rtp(), %error, "relayed packets wait for a look");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::Transmit;
 use super::deadlines::Owner;
 use super::sending::{add_body, add_headers};
 use super::table::{ServerEntry, ServerMachine};
@@ -189,6 +190,16 @@ fn first_comma(value: &[u8]) -> Option<usize> {
     })
 }
 
+/// Refuses a request for want of room or time, `retry_after` seconds long: for who stands before an endpoint and hands it no
+/// more. Of it nothing is kept, and a repeat gets the same (RFC 3261 §8.2.7, §21.5.4). `None`: the request lacks what an answer needs.
+pub fn refuse_stateless(request: &Request, flow: Flow, retry_after: u32) -> Option<Transmit> {
+    let (mut request, mut identity) = (request.clone(), Identity::of(request).ok()?);
+    note_source(&mut request, &mut identity, flow);
+    let mut response = Response::to_request(&request, 503).with("Retry-After", retry_after.to_string());
+    response.set_to_tag(b"overload");
+    Some(Transmit { flow: response_flow(&identity, flow), bytes: response.to_bytes() })
+}
+
 /// Where responses go: over the connection of their request if it came on one, to the source of a datagram if the sender
 /// asked for that (RFC 3581), else to the source's address and the port of sent-by (§18.2.2). `maddr` is not obeyed: it would let anybody aim our responses at a third party.
 fn response_flow(identity: &Identity, flow: Flow) -> Flow {
@@ -204,6 +215,30 @@ fn response_flow(identity: &Identity, flow: Flow) -> Flow {
 mod tests {
     use super::*;
     use crate::endpoint::Transport;
+
+    #[test]
+    fn a_refusal_without_a_trace_goes_where_the_sender_listens() {
+        let flow = |port| Flow {
+            transport: Transport::Udp,
+            local: ([127, 0, 0, 1], 5060).into(),
+            remote: ([127, 0, 0, 9], port).into(),
+        };
+        for (via, port) in
+            [("a.example:5070;branch=z9hG4bK1", 5070), ("a.example;branch=z9hG4bK1;rport", 4444)]
+        {
+            let request = Request::new(Method::Invite, "sip:x")
+                .with("Via", format!("SIP/2.0/UDP {via}"))
+                .with("From", "<sip:a@a>;tag=1")
+                .with("To", "<sip:b@b>")
+                .with("Call-ID", "c")
+                .with("CSeq", "1 INVITE");
+            let answer = refuse_stateless(&request, flow(4444), 5).unwrap();
+            assert_eq!(answer.flow, flow(port));
+            let text = String::from_utf8_lossy(&answer.bytes).into_owned();
+            assert!(text.contains("received=127.0.0.9") && text.contains("Retry-After: 5"), "{text}");
+        }
+        assert!(refuse_stateless(&Request::new(Method::Invite, "sip:x"), flow(1), 5).is_none());
+    }
 
     #[test]
     fn the_source_is_noted_in_the_first_via_of_a_line_and_the_others_stay() {

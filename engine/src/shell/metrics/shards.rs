@@ -81,8 +81,9 @@ impl ShardMetrics {
     ) {
         self.sip.publish(&stats.sip);
         self.media.publish(stats);
-        for (rising, &sum) in self.refused.iter_mut().zip(&stats.refused) {
-            rising.set(sum);
+        // A shard without time is spared most of those whom it would refuse.
+        for ((rising, &sum), refusal) in self.refused.iter_mut().zip(&stats.refused).zip(Refusal::ALL) {
+            rising.set(sum + if refusal == Refusal::Load { inbox.loaded } else { 0 });
         }
         self.calls.set(stats.calls as f64);
         self.legs.set(stats.legs as f64);

@@ -148,7 +148,7 @@ impl Connection {
     /// Whether it was a message.
     fn take(&self, frame: Frame) -> bool {
         let (answer, is_message) = match frame {
-            Frame::Message(bytes) => (self.intake.take(self.flow, bytes), true),
+            Frame::Message(bytes) => (self.intake.take(self.flow, bytes).map(|refusal| refusal.bytes), true),
             Frame::Ping => (Some(Bytes::from_static(PONG)), false),
             Frame::Pong => (None, false),
         };
