@@ -222,7 +222,7 @@ impl Gate {
 
     /// Whether whoever sends from there could be a trusted peer: by its address, or by a password it may yet say.
     pub fn may_be_trusted(&self, source: IpAddr) -> bool {
-        match self.known(source) {
+        match self.known(source.into()) {
             Some(at) => self.settings.peers[at].trusted,
             None => self.strangers().any(|(at, _)| self.settings.peers[at].trusted),
         }

@@ -66,11 +66,13 @@ impl Intake {
             Message::Request(request) => Some(request.clone()),
             Message::Response(_) => None,
         };
-        let first = |request: &Request| is_emergency(request) && self.gate.may_be_trusted(flow.remote.ip());
+        // Who has a certificate may be known by it, which is not asked here.
+        let (ip, named) = (flow.remote.ip(), flow.transport.is_secure());
+        let first = |request: &Request| is_emergency(request) && (named || self.gate.may_be_trusted(ip));
         let first = refusal.as_ref().is_some_and(first);
         let refused = inbox.push(flow, Arrival::Message(message), first) == Pushed::Refused;
         let request = refusal.filter(|_| refused)?;
-        if self.gate.ignores(self.clock.now(), flow.remote.ip(), Some(&request)) {
+        if !named && self.gate.ignores(self.clock.now(), ip, Some(&request)) {
             return None;
         }
         refuse_stateless(&request, flow, Refusal::Load.retry_after().unwrap_or_default())

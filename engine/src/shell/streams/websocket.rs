@@ -88,7 +88,7 @@ impl Connection {
             };
             let is_message = !bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
             if is_message {
-                self.answer(self.intake.take(self.flow, bytes));
+                self.answer(self.intake.take(self.flow, bytes).map(|refusal| refusal.bytes));
             } else if bytes == PING {
                 // Clients send what keeps a stream alive (RFC 5626 §4.4.1) here, too.
                 self.answer(Some(Bytes::from_static(PONG)));
