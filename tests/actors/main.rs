@@ -5,6 +5,7 @@
 
 mod call;
 mod drain;
+mod hep;
 mod limits;
 mod line;
 mod listen;

@@ -8,6 +8,7 @@ mod auth;
 mod cross;
 mod document;
 mod flow;
+mod hep;
 mod node;
 mod peer;
 mod queue;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 pub use auth::{Auth, Challenge};
 pub use flow::{Answer, Budget, ContextRules, Flow, Handoff, OnAiFailure};
+pub use hep::Hep;
 pub use node::{Http, Limits, Listen, Media, Ports, Sip, Timers, Tls, Unknown};
 pub use peer::{DtmfRule, EarlyMedia, JitterMs, Peer, Repair, Srtp};
 pub use queue::{Agent, AgentIndex, Queue};
@@ -54,6 +56,8 @@ pub struct Settings {
     pub timers: Timers,
     /// `[limits]`: how much a node takes on.
     pub limits: Limits,
+    /// `[hep]`: where copies of SIP messages go, if anywhere.
+    pub hep: Option<Hep>,
 }
 
 /// One fault of a settings file.
@@ -148,6 +152,7 @@ fn read_all(document: &Document<'_>) -> Option<Settings> {
     let http = node::read_http(&root);
     let timers = node::read_timers(&root);
     let limits = node::read_limits(&root, &media);
+    let hep = hep::read(&root);
     let peers: Vec<_> = root.tables("peers").iter().map(peer::read).collect();
     let queues: Vec<_> = root.tables("queues").iter().map(queue::read).collect();
     let flows: Vec<_> = root.tables("flows").iter().map(flow::read).collect();
@@ -167,5 +172,6 @@ fn read_all(document: &Document<'_>) -> Option<Settings> {
         flows: flows.into_iter().map(|flow| flow.value).collect(),
         timers,
         limits,
+        hep,
     })
 }

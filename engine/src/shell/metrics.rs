@@ -112,6 +112,7 @@ fn describe() {
         "baton_sip_ladder_lost_total",
         "What calls' ladders have no room for: messages omitted or cut, ended calls evicted before their time."
     );
+    counter!("baton_hep_messages_total", "Copies of SIP messages for a HEP server: sent, dropped.");
     describe_connections();
     counter!("baton_handoff_total", "Handoffs that are over, by method, result and reason.");
     counter!(

@@ -4,6 +4,7 @@
 
 pub mod actors;
 mod clock;
+mod hep;
 mod http;
 mod inbox;
 mod intake;

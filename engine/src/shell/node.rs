@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::actors::{
     Core, DrainDeadline, QueueActor, Remember, ShardActor, ShardCell, Shared, SupervisorActor,
 };
+use super::hep::Export;
 use super::http::Api;
 use super::inbox::Inbox;
 use super::intake::Intake;
@@ -29,6 +30,7 @@ use super::world::{MediaAddress, World};
 use super::{Clock, Plan, entropy, http, secret};
 use crate::call::KeySource;
 use crate::media::PromptError;
+use crate::settings::Hep;
 use crate::shard::{Gate, Shard, ShardParams};
 
 /// Time between two looks at how many calls are left while draining.
@@ -124,6 +126,7 @@ struct Parts {
     streams: Streams,
     names: Names,
     route_key: [u64; 2],
+    export: Option<Export>,
 }
 
 impl Node {
@@ -155,6 +158,8 @@ impl Node {
         actix::spawn(resolver.run());
         let route_key = [random()?, random()?];
         let secrets = Arc::new(plan.secrets());
+        let open = |hep: &Hep| Export::open(hep.clone(), plan.secrets(), clock);
+        let export = plan.hep.as_ref().map(open).transpose()?;
         let (drain, plan) = (plan.drain, Arc::new(plan));
         let parts = Parts {
             plan,
@@ -164,6 +169,7 @@ impl Node {
             streams: streams.clone(),
             names,
             route_key,
+            export,
         };
         let mut node = Self { addresses, gate, shards: Vec::new(), arbiters: Vec::new(), drain, clock };
         let inboxes = node.start_shards(&parts).await?;
@@ -293,7 +299,7 @@ impl Parts {
         let (sip, waits) = ((self.sip, self.streams), poller.clone());
         let cell = ShardCell::new(self.shared, poller, |cell| Core {
             shard,
-            world: World::new(waits, inbox, sip, media, names, cell),
+            world: World::new(waits, inbox, sip, media, names, cell).exporting(self.export),
         });
         actix::spawn(cell.clone().run());
         Ok(ShardActor::start(cell))

@@ -95,6 +95,8 @@ pub struct Plan {
     pub probe: Duration,
     /// How long running calls may go on after the node was told to stop.
     pub drain: Duration,
+    /// Where copies of SIP messages go, if anywhere.
+    pub hep: Option<settings::Hep>,
 }
 
 /// A sound, before it is a prompt.
@@ -140,6 +142,7 @@ impl Plan {
             sounds: sounds.read()?,
             probe: settings.timers.probe,
             drain: settings.timers.drain,
+            hep: settings.hep.clone(),
         })
     }
 

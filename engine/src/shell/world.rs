@@ -14,6 +14,7 @@ use baton_signaling::message::{Host, Uri};
 use bytes::Bytes;
 
 use super::actors::{CallActor, ShardCell, Tell};
+use super::hep::Export;
 use super::inbox::{Inbox, InboxCounts};
 use super::poller::{Poller, Ready};
 use super::resolve::Names;
@@ -22,7 +23,7 @@ use super::udp::{PairSockets, SipSockets};
 use crate::call::Input;
 use crate::key::CallKey;
 use crate::media::Lane;
-use crate::shard::{Arrival, Datagram, Identity, Io, NewCall, Outbox, OwnerGone, Pair};
+use crate::shard::{Arrival, Datagram, Identity, Io, NewCall, Outbox, OwnerGone, Pair, Seen};
 
 /// Looks at the sockets in one turn: a stream that sends more than a packet at once had a stall of the network behind it, of
 /// 140 ms at the most, or is none.
@@ -61,6 +62,7 @@ pub(crate) struct World {
     cell: Weak<ShardCell>,
     overflows: u64,
     unsent: u64,
+    export: Option<Export>,
 }
 
 impl World {
@@ -88,7 +90,13 @@ impl World {
             cell,
             overflows: 0,
             unsent: 0,
+            export: None,
         }
+    }
+
+    /// This world, with copies of SIP messages to a server.
+    pub(crate) fn exporting(self, export: Option<Export>) -> Self {
+        Self { export, ..self }
     }
 
     /// Looks at the sockets and the inbox, without waiting; whether at all sockets.
@@ -231,6 +239,12 @@ impl Io for World {
         };
         let flows = self.names.targets(uri).into_iter().filter_map(towards);
         flows.filter(|flow| self.is_to(flow, uri)).collect()
+    }
+
+    fn seen(&mut self, seen: Seen<'_>) {
+        if let Some(export) = &self.export {
+            export.copy(&seen);
+        }
     }
 
     fn start(&mut self, call: NewCall) -> bool {
