@@ -43,7 +43,7 @@ pub enum Question {
     Addresses(Transport, u16),
     /// The SRV records of this service; if there are none, the host's addresses at the transport's port.
     Service(Service),
-    /// The host's NAPTR records: [`services`]; if there are none, the SRV records of [`Place::usual_services`]; if there are none of
+    /// The host's NAPTR records; if there are none, the SRV records of [`Place::usual_services`]; if there are none of
     /// them either, the host's addresses.
     Services,
 }

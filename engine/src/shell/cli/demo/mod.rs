@@ -10,7 +10,8 @@ mod report;
 mod sound;
 mod story;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -192,29 +193,40 @@ fn voices() -> Result<Voices, String> {
     })
 }
 
+/// The node's ports for RTP.
+const PORTS: RangeInclusive<u16> = 40_000..=40_999;
+/// Tries to find a port that is none of these: one in thirty is.
+const PORT_TRIES: usize = 20;
+
+/// A port that is free and none of those for RTP, as `bind` finds it.
+fn free(bind: impl Fn() -> std::io::Result<SocketAddr>) -> Result<SocketAddr, String> {
+    for _ in 0..PORT_TRIES {
+        let at = bind().map_err(|error| format!("no free port on loopback: {error}"))?;
+        if !PORTS.contains(&at.port()) {
+            return Ok(at);
+        }
+    }
+    Err(format!("no free port on loopback outside {}-{}", PORTS.start(), PORTS.end()))
+}
+
 /// Free ports for everybody: each party has an address of its own in the loopback network.
 fn places() -> Result<(Places, SocketAddr), String> {
-    let free = |last: u8| -> Result<SocketAddr, String> {
-        let address = IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
-        let socket =
-            UdpSocket::bind((address, 0)).map_err(|error| format!("no free port at {address}: {error}"))?;
-        socket.local_addr().map_err(|error| error.to_string())
-    };
-    let page = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
-    let http = page.local_addr().map_err(|error| error.to_string())?;
+    let http = free(|| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr())?;
+    let free = |last: u8| free(|| UdpSocket::bind((Ipv4Addr::new(127, 0, 0, last), 0))?.local_addr());
     let places = Places { node: free(1)?, caller: free(4)?, ai: free(2)?, ann: free(3)?, ben: free(3)? };
     Ok((places, http))
 }
 
 fn settings(places: &Places, http: SocketAddr) -> Settings {
     let Places { node, ai, ann, ben, .. } = places;
+    let (first, last) = (PORTS.start(), PORTS.end());
     let text = format!(
         r#"
 [sip]
 listen = ["udp://{node}"]
 [media]
 address = "127.0.0.1"
-ports = "40000-40999"
+ports = "{first}-{last}"
 [http]
 listen = "{http}"
 [[peers]]
@@ -251,6 +263,14 @@ queue = "snapcall_agents"
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_is_for_rtp_is_not_taken_for_anything_else() {
+        let ports = std::cell::Cell::new(40_462_u16);
+        let next = || Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, ports.replace(50_000))));
+        assert_eq!(free(next).map(|at| at.port()), Ok(50_000));
+        assert!(free(|| Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, 40_999)))).is_err());
+    }
 
     #[test]
     fn the_demos_settings_and_recordings_are_usable() {
