@@ -515,6 +515,12 @@ mod tests {
         }
     }
 
+    /// The `n`th packet of a relayed Opus stream.
+    fn passing(n: u16) -> Passing {
+        let time = RtpTime(u32::from(n) * 960);
+        Passing { from: LegId(1), ssrc: Ssrc(9), seq: Seq(n), time, marker: false, units: 960 }
+    }
+
     #[test]
     fn no_number_is_used_twice_however_many_packets_were_left_out_before_a_late_one_comes() {
         for left_out in [1, 8, 9, 12, 40] {
@@ -525,17 +531,9 @@ mod tests {
                 if n == after {
                     (51..after).for_each(|n| stream.leave_out(LegId(1), Ssrc(9), Seq(n)));
                 }
-                let passing = Passing {
-                    from: LegId(1),
-                    ssrc: Ssrc(9),
-                    seq: Seq(n),
-                    time: RtpTime(u32::from(n) * 960),
-                    marker: false,
-                    units: 960,
-                };
                 let mut packet = [0x08; HEADER_BYTES + 40];
                 let now = Time::from_millis(u64::from(n) * 20);
-                stream.pass(now, passing, &mut packet, HEADER_BYTES..HEADER_BYTES + 40, |bytes| {
+                stream.pass(now, passing(n), &mut packet, HEADER_BYTES..HEADER_BYTES + 40, |bytes| {
                     numbers.push(u16::from_be_bytes([bytes[2], bytes[3]]));
                 });
             }
@@ -550,17 +548,9 @@ mod tests {
         let (mut stream, prompts) = stream();
         let mut last = RtpTime(0);
         for n in 0..100u16 {
-            let passing = Passing {
-                from: LegId(1),
-                ssrc: Ssrc(9),
-                seq: Seq(n),
-                time: RtpTime(u32::from(n) * 960),
-                marker: false,
-                units: 960,
-            };
             let mut packet = [0x08; HEADER_BYTES + 40];
             let now = Time::from_millis(u64::from(n) * 20);
-            stream.pass(now, passing, &mut packet, HEADER_BYTES..HEADER_BYTES + 40, |bytes| {
+            stream.pass(now, passing(n), &mut packet, HEADER_BYTES..HEADER_BYTES + 40, |bytes| {
                 last = RtpTime(u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
             });
         }

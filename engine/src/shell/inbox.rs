@@ -1,8 +1,8 @@
 //! The bounded way of SIP messages from the sockets to a shard, and the bell that wakes it.
 //!
 //! A socket's task pushes, the shard pops; neither waits. What belongs to a living dialog overtakes what does not: calls that
-//! live come before new ones. These are refused while too many wait or the shard has no time, at no cost but an answer; those
-//! that say that they are emergencies (RFC 7135) later than others, and whether they may say so the shard finds out.
+//! live come before new ones. These are refused while too many wait or the shard has no time, at no cost but an answer;
+//! emergencies (RFC 7135) of peers that may be trusted later than others. Leaves out who these are, which is the gate's.
 
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
